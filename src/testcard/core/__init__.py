@@ -1,0 +1,1 @@
+"""What every room speaks: the target, the record, the one way to send, budget, redaction, errors."""

@@ -1,0 +1,49 @@
+"""Which hosts a picture may be fetched from. An answer names the URL, so the answer is not trusted."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+from testcard.core.target import Target
+
+
+def matches(parts: SplitResult, declared: str) -> bool:
+    """Whether a URL is on a declared `host` (any port) or `host:port`."""
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return False
+    wanted = urlsplit(f"//{declared}")
+    try:
+        return parts.hostname == wanted.hostname and wanted.port in (None, port)
+    except ValueError:
+        return parts.hostname == declared
+
+
+def refusal(url: str, target: Target) -> str | None:
+    """Why a picture's URL must not be fetched, or None where it may.
+
+    Declared hosts, the target's own host and public addresses are fine; private, link-local and loopback
+    addresses that nobody declared are not.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "it is not a URL"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "it is not an absolute http(s) URL"
+    if parts.username or parts.password:
+        return "it carries credentials"
+    if parts.hostname == target.host or any(matches(parts, host) for host in target.media_hosts):
+        return None
+    try:
+        found = socket.getaddrinfo(parts.hostname, port or 443, proto=socket.IPPROTO_TCP)
+    except (OSError, UnicodeError):
+        return f"the host {parts.hostname} does not resolve"
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+            return f"the host {parts.hostname} is the private address {address[0]}, which the target does not declare"
+    return None

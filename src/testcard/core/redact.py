@@ -1,0 +1,63 @@
+"""Nothing that we write may hold a key: every sink passes through one Redactor.
+
+Rule 1: exact values. Whatever the server does with a key (echoes it in an error, a header, a URL),
+the value itself is replaced wherever it stands, also percent-encoded.
+Rule 2: redact first, cut afterwards; the other way round half a key would survive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+MASK = "[redacted]"
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
+_SIGNED = re.compile(r"(?i)([?&;](?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+")
+_SHORTEST_SECRET = 6  # a shorter value would mask ordinary words
+
+
+class Redactor:
+    """Replaces secrets in text, bytes, headers and JSON values."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms: set[str] = set()
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                forms |= {secret, quote(secret, safe=""), quote_plus(secret)}
+        ordered = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
+        self._bytes = (
+            re.compile(b"|".join(re.escape(form.encode()) for form in ordered), re.IGNORECASE) if ordered else None
+        )
+
+    def text(self, text: str) -> str:
+        """The text without secrets and without the signatures of signed URLs."""
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        return _SIGNED.sub(rf"\1{MASK}", text)
+
+    def data(self, data: bytes) -> bytes:
+        """The bytes without secrets."""
+        return self._bytes.sub(MASK.encode(), data) if self._bytes is not None else data
+
+    def holds_secret(self, text: str) -> bool:
+        """Whether one of the secrets stands in the text."""
+        return self._pattern is not None and self._pattern.search(text) is not None
+
+    def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The header lines, with the values of credentials masked whatever they are."""
+        return tuple(
+            (name, MASK if name.lower() in _SECRET_HEADERS else self.text(value)) for name, value in headers
+        )
+
+    def json(self, value: Any) -> Any:
+        """A JSON value with every string in it redacted, keys included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(key): self.json(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.json(item) for item in value]
+        return value

@@ -1,0 +1,183 @@
+"""records.jsonl: a story with an end. A header, records and skips in the order of events, a footer.
+
+A file without a footer is a run that was cut off; it is read all the same, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.record import Finding, Jsonable, Record
+from testcard.core.redact import Redactor
+
+NAME = "records.jsonl"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Jsonable):
+    """The first line: what was to be done."""
+
+    testcard: str
+    command: str
+    started_at: str
+    target: dict[str, Any]
+    """Name, base_url, model, dialect and what else the target declares. No keys."""
+    seed: int
+    requirements: tuple[str, ...] = ()
+    """The requirements that were to be judged, in the order of the catalogue."""
+    load: dict[str, Any] | None = None
+    """The load that was planned, as load/ wrote it."""
+    options: dict[str, Any] | None = None
+    """Options that change the verdict: `strict`, `require_all`."""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Skip(Jsonable):
+    """Why a requirement was not judged, or not to be judged."""
+
+    requirement: str
+    outcome: str
+    """`not-judged` or `not-applicable`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Footer(Jsonable):
+    """The last line: how it ended."""
+
+    ended: str
+    """`complete`, `interrupted`, `unanswered`, `budget` or `error`."""
+    ended_at: str
+    records: int
+    reason: str | None = None
+    """One sentence, where it did not end complete."""
+
+
+Line = Header | Record | Finding | Skip | Footer
+_KINDS: dict[str, type[Header] | type[Record] | type[Finding] | type[Skip] | type[Footer]] = {
+    "header": Header,
+    "record": Record,
+    "finding": Finding,
+    "skip": Skip,
+    "footer": Footer,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode(line: Line) -> str:
+    """One line of the file, without its line feed."""
+    return json.dumps({"kind": _NAMES[type(line)], **line.to_json()}, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode(text: str) -> Line | None:
+    """The line, or None for a kind that this version does not know."""
+    data = json.loads(text)
+    kind = _KINDS.get(data.pop("kind", ""))
+    return kind.from_json(data) if kind else None
+
+
+class RunWriter:
+    """Appends lines to a run's file; each is on its way to the disk before `add` returns. Thread-safe.
+
+    Every line passes the redactor, whatever was done before.
+    """
+
+    def __init__(self, directory: Path, header: Header, redactor: Redactor) -> None:
+        self._lock = threading.Lock()
+        self._redactor = redactor
+        self.records = 0
+        self.path = directory / NAME
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise TestcardError(f"{self.path} cannot be written: {error.strerror}") from error
+        self._write(header)
+
+    def add(self, line: Record | Finding | Skip) -> None:
+        """Append one line.
+
+        Raises:
+            TestcardError: the disk is full, or the file is gone.
+        """
+        self._write(line)
+
+    def end(self, footer: Footer) -> None:
+        """Append the footer and close the file."""
+        self._write(footer)
+        self._file.close()
+
+    def _write(self, line: Line) -> None:
+        text = json.dumps(
+            self._redactor.json({"kind": _NAMES[type(line)], **line.to_json()}),
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        with self._lock:
+            try:
+                self._file.write(text + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise TestcardError(f"{self.path} cannot be written: {error.strerror}") from error
+            self.records += isinstance(line, Record)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+class RunFile:
+    """A run directory's records.jsonl, read back. Lines are read anew at every pass, none is kept.
+
+    Raises:
+        RunFileError: there is no such file, or its first line is not a header of this format.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / NAME
+        if not self.path.is_file():
+            raise RunFileError(f"{directory} is no run directory: it holds no {NAME}")
+        first = next(self._lines(), None)
+        if not isinstance(first, Header):
+            raise RunFileError(f"{self.path} does not begin with a header; it is not a run of testcard")
+        if first.format > FORMAT:
+            raise RunFileError(f"{self.path} was written by testcard {first.testcard}; update testcard to read it")
+        self.header = first
+
+    def _lines(self) -> Iterator[Line]:
+        with self.path.open(encoding="utf-8") as file:
+            for text in file:
+                try:
+                    line = decode(text)
+                except (ValueError, TypeError, AttributeError):
+                    continue  # the last line of a run that was killed while writing it
+                if line is not None:
+                    yield line
+
+    def records(self) -> Iterator[Record]:
+        """The records, in the order in which they ended."""
+        return (line for line in self._lines() if isinstance(line, Record))
+
+    def findings(self) -> Iterator[Finding]:
+        """Judgements over several records; those about one record stand in it."""
+        return (line for line in self._lines() if isinstance(line, Finding))
+
+    def skips(self) -> Iterator[Skip]:
+        return (line for line in self._lines() if isinstance(line, Skip))
+
+    def footer(self) -> Footer | None:
+        """The last line, or None where the run was cut off."""
+        return next((line for line in self._lines() if isinstance(line, Footer)), None)

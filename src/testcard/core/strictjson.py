@@ -1,0 +1,40 @@
+"""Reads JSON twice: leniently, to go on working, and strictly, to say what a lenient reader forgave.
+
+RFC 8259: UTF-8 without a byte order mark (8.1), no NaN or Infinity (6), one value and nothing after it (2).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_BOM = b"\xef\xbb\xbf"
+_DEEPEST = 500
+
+
+def parse(data: bytes) -> tuple[Any, str | None]:
+    """The value (None where there is none) and what is wrong with the text (None where nothing is)."""
+    if not data.strip():
+        return None, "the body is empty"
+    problem = None
+    if data.startswith(_BOM):
+        data = data[len(_BOM) :]
+        problem = "it starts with a byte order mark (RFC 8259, section 8.1)"
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return None, f"it is not UTF-8: {error.reason} at byte {error.start} (RFC 8259, section 8.1)"
+    constants: list[str] = []
+    decoder = json.JSONDecoder(parse_constant=lambda name: constants.append(name))
+    stripped = text.lstrip(" \t\r\n")
+    try:
+        value, end = decoder.raw_decode(stripped)
+    except json.JSONDecodeError as error:
+        return None, f"it is not JSON: {error.msg} at character {error.pos}"
+    except RecursionError:
+        return None, f"it is nested deeper than {_DEEPEST} levels"
+    if stripped[end:].strip(" \t\r\n"):
+        problem = f"{len(stripped) - end} characters follow the end of the JSON text (RFC 8259, section 2)"
+    elif constants:
+        problem = f"it holds {constants[0]}, which JSON has no form for (RFC 8259, section 6)"
+    return value, problem

@@ -1,0 +1,151 @@
+"""summary.json: the verdict of a run and what it rests on. Written once, read by every renderer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.record import Jsonable
+
+NAME = "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementResult(Jsonable):
+    """One requirement of the catalogue and how it ended."""
+
+    id: str
+    level: str
+    """`MUST` or `SHOULD`."""
+    outcome: str
+    known: bool
+    """A failure that the target's file accepts until a date."""
+    statement: str
+    source: str
+    expected: str = ""
+    actual: str = ""
+    evidence: tuple[str, ...] = ()
+    """`record 17`."""
+    reproduce: str | None = None
+    """A curl line; keys stand in it as environment variables."""
+    reason: str | None = None
+    """Why it was not judged, or is not applicable; where known: why it is accepted, and until when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Jsonable):
+    """What the run spent. Requests include repetitions; media fetches are apart."""
+
+    requests: int
+    images: int
+    media_fetches: int
+    usd: float | None = None
+    """None where the target names no price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Jsonable):
+    """A claim or an SLO: a bound on a quantile of latency, and the verdict on it."""
+
+    id: str
+    verdict: str
+    """`kept`, `refuted` or `inconclusive`."""
+    quantile: float
+    bound_s: float
+    confidence: float
+    asked: bool
+    """Whether the verdict of the run depends on it."""
+    samples: int
+    misses: int
+    """Arrivals over the bound; one without a good answer counts as infinitely late."""
+    span: str = "planned to last byte"
+    size: str | None = None
+    estimate_s: float | None = None
+    """The sample quantile; None where it falls among arrivals without a good answer."""
+    lower_s: float | None = None
+    upper_s: float | None = None
+    """One-sided distribution-free confidence bounds; None: open."""
+    statement: str = ""
+    source: str = ""
+    advice: str = ""
+    """What would decide an inconclusive one: samples, minutes, money."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary(Jsonable):
+    """What a load run measured. Seconds throughout."""
+
+    scenario: str
+    validity: str
+    """`ok`, `generator-late` or `generator-busy`."""
+    arrivals: dict[str, int]
+    """planned = sent + dropped, sent = answered + lost."""
+    offered_rate_per_s: float
+    achieved_rate_per_s: float
+    duration_s: float
+    latency_s: dict[str, float]
+    """Planned send to last byte, arrivals that a 2xx answered: p50, p90, p95, p99, p99.9, max."""
+    service_s: dict[str, float]
+    """Actual send to last byte."""
+    outcomes: dict[str, int]
+    claims: tuple[Bound, ...] = ()
+    slos: tuple[Bound, ...] = ()
+    media_s: dict[str, float] | None = None
+    """Planned send to the last picture's last byte, where pictures came as URLs."""
+    first_byte_s: dict[str, float] | None = None
+    dispatch_lag_s: dict[str, float] | None = None
+    """How late the generator itself sent: p50, p99, max."""
+    warmup: int = 0
+    """Arrivals before the measured phase; in no other figure."""
+    arrivals_process: str = "poisson"
+    size: str | None = None
+    processes: int = 1
+    notes: tuple[str, ...] = ()
+    """Whatever a reader must know before trusting the figures, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Jsonable):
+    """The whole of summary.json."""
+
+    testcard: str
+    command: str
+    verdict: str
+    exit_code: int
+    target: dict[str, Any]
+    started_at: str
+    seed: int
+    cost: Cost
+    headline: str
+    """The verdict in one sentence."""
+    advice: tuple[str, ...] = ()
+    """What to do next, a sentence each, the most important first."""
+    ended_at: str | None = None
+    ended: str = "complete"
+    """As in the footer of records.jsonl; `cut-off` where there is none."""
+    requirements: tuple[RequirementResult, ...] | None = None
+    load: LoadSummary | None = None
+    format: int = 1
+
+    def write(self, directory: Path) -> None:
+        """Write summary.json into a run directory."""
+        try:
+            text = json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
+            (directory / NAME).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def read(cls, directory: Path) -> Summary:
+        """The summary of a run directory.
+
+        Raises:
+            RunFileError: there is none, or it is damaged.
+        """
+        try:
+            return cls.from_json(json.loads((directory / NAME).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunFileError(f"{directory / NAME} cannot be read: {error}") from error
