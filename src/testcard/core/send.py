@@ -6,12 +6,10 @@ httpx is touched in this module only, so that a fork of it could take its place.
 from __future__ import annotations
 
 import itertools
-import re
 import ssl
 import threading
 import time
 import uuid
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,10 +26,10 @@ from testcard.core.mediahost import refusal
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, Target, header_values
+from testcard.core.transcript import billed_images, decoded, echoes, media_urls, record_of
 from testcard.core.wire import curl, request_headers
 
 _MOST_BYTES = 128 * 1024 * 1024
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
 
 
 class Sink(Protocol):
@@ -142,7 +140,9 @@ class Sender:
             secrets_seen=echoes(reply.response, self._secrets) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
-        return replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
+        return (
+            replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
+        )
 
     def _fetch(self, url: str, parent: Exchange) -> Exchange:
         """Fetch a picture, without any key, from a host that may be asked."""
@@ -172,7 +172,12 @@ class Sender:
         )
 
     def _ask(
-        self, client: httpx.Client, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes | None
+        self,
+        client: httpx.Client,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes | None,
     ) -> _Reply:
         at = _utc_now()
         sent = time.monotonic() - self._started
@@ -197,7 +202,9 @@ class Sender:
                         if size > _MOST_BYTES:
                             raise httpx.ReadError(f"the answer is longer than {_MOST_BYTES} bytes")
                 finally:
-                    data, coding_problem = _decoded(b"".join(chunks), answer.headers.get("content-encoding", ""))
+                    data, coding_problem = decoded(
+                        b"".join(chunks), answer.headers.get("content-encoding", "")
+                    )
                     response = Response(answer.status_code, received, data)
             last = time.monotonic() - self._started
             if coding_problem:
@@ -230,83 +237,6 @@ class Sender:
         )
 
 
-def record_of(
-    exchange: Exchange,
-    judgement: Judgement,
-    *,
-    redactor: Redactor,
-    phase: str,
-    billed: int,
-    reproduce: str | None,
-) -> Record:
-    """What is kept of an exchange."""
-    request, response = exchange.request, exchange.response
-    wrong = bool(judgement.broken) or response is None or response.status >= 400
-    return Record(
-        number=exchange.number,
-        case=request.case,
-        phase=phase,
-        at=exchange.at,
-        method=request.method,
-        url=redactor.text(exchange.url),
-        key=request.key if request.authorization is None else None,
-        request_id=exchange.request_id,
-        request_headers=exchange.sent_headers,
-        request_body=redactor.text(request.body.decode("utf-8", "backslashreplace"))[:4000] if request.body else None,
-        violates=tuple(violation.sentence() for violation in request.violations),
-        reproduce=reproduce,
-        status=exchange.status,
-        headers=redactor.headers(response.headers) if response else (),
-        body=excerpt(response, redactor) if response and wrong else None,
-        size_bytes=len(response.body) if response else None,
-        failure=f"{exchange.failure.kind}: {exchange.failure.message}" if exchange.failure else None,
-        planned_s=round(exchange.planned_s, 6),
-        sent_s=round(exchange.sent_s, 6),
-        first_byte_s=_rounded(exchange.first_byte_s),
-        last_byte_s=_rounded(exchange.last_byte_s),
-        media_s=_rounded(max((fetch.last_byte_s for fetch in exchange.media if fetch.last_byte_s), default=None)),
-        media_fetches=sum(1 for fetch in exchange.media if fetch.failure is None or fetch.failure.kind != "not-fetched"),
-        images=billed,
-        pictures=judgement.pictures,
-        attempt=exchange.attempt,
-        held=judgement.held,
-        broken=judgement.broken,
-    )
-
-
-def excerpt(response: Response, redactor: Redactor, most: int = 2000) -> str:
-    """The beginning of a body as text, pictures replaced by their length, without secrets."""
-    text = redactor.data(response.body).decode("utf-8", "backslashreplace")
-    text = _LONG_BASE64.sub(lambda match: f"{match[0][:24]}…({len(match[0])} characters)", text)
-    return redactor.text(text)[:most]
-
-
-def media_urls(response: Response | None) -> tuple[str, ...]:
-    """The URLs of the pictures that an answer names, in their order."""
-    data = response.json.get("data") if response and isinstance(response.json, dict) else None
-    items = data if isinstance(data, list) else []
-    return tuple(item["url"] for item in items if isinstance(item, dict) and isinstance(item.get("url"), str))
-
-
-def billed_images(exchange: Exchange) -> int:
-    """How many images an answer bills, as far as a client can see: those that a 2xx delivered, at least one."""
-    if not exchange.succeeded or exchange.request.path != "/images/generations" or exchange.request.method != "POST":
-        return 0
-    body = exchange.response.json if exchange.response else None
-    data = body.get("data") if isinstance(body, dict) else None
-    return max(1, len(data)) if isinstance(data, list) else max(1, exchange.request.images)
-
-
-def echoes(response: Response, secrets: Iterable[str]) -> tuple[str, ...]:
-    """Where in an answer a key stands: `body`, `header NAME`."""
-    found = []
-    redactor = Redactor(secrets)
-    if redactor.data(response.body) != response.body:
-        found.append("the body")
-    found += [f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")]
-    return tuple(found)
-
-
 def _client(target: Target) -> httpx.Client:
     """A client that follows no redirect and, on loopback, asks the environment for nothing."""
     verify: ssl.SSLContext | bool = True
@@ -322,24 +252,6 @@ def _client(target: Target) -> httpx.Client:
         follow_redirects=False,
         trust_env=not target.on_loopback,
     )
-
-
-def _decoded(data: bytes, coding: str) -> tuple[bytes, str | None]:
-    """The body without its content codings, and what is wrong with them."""
-    for name in reversed([part.strip().lower() for part in coding.split(",") if part.strip()]):
-        if name == "identity":
-            continue
-        if name not in ("gzip", "x-gzip", "deflate"):
-            return data, f"the body has the content coding {name}, which nobody asked for"
-        try:
-            data = zlib.decompress(data, wbits=47)
-        except zlib.error as error:
-            return data, f"the body is labelled {name} and is not: {error}"
-    return data, None
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 6)
 
 
 def _utc_now() -> str:
