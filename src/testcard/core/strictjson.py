@@ -31,6 +31,8 @@ def parse(data: bytes) -> tuple[Any, str | None]:
         value, end = decoder.raw_decode(stripped)
     except json.JSONDecodeError as error:
         return None, f"it is not JSON: {error.msg} at character {error.pos}"
+    except ValueError:  # Python converts no integer of more than 4,300 digits
+        return None, "it holds a longer integer than can be read"
     except RecursionError:
         return None, f"it is nested deeper than {_DEEPEST} levels"
     if stripped[end:].strip(" \t\r\n"):

@@ -1,0 +1,96 @@
+"""Faults of request ids, of the list of models, and towards the official SDKs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from testcard.mock_server.faults.fault import Fault
+from testcard.mock_server.message import MODELS, Answer, Call
+from testcard.mock_server.refusal import Refusal
+
+
+def _listed(change: Callable[[Any], Any]) -> Callable[[Answer, Call], Answer]:
+    def rewritten(answer: Answer, call: Call) -> Answer:
+        if call.path != MODELS or answer.status != 200:
+            return answer
+        return replace(answer, document=change(answer.document))
+
+    return rewritten
+
+
+def _models_crash(call: Call, _: None) -> Call:
+    if call.path == MODELS:
+        raise Refusal(500, "The list of models could not be read.")
+    return call
+
+
+def _other_model(document: Any) -> Any:
+    return {**document, "data": [{**model, "id": "another-model"} for model in document["data"]]}
+
+
+def _without_ids(document: Any) -> Any:
+    return {
+        **document,
+        "data": [{name: value for name, value in model.items() if name != "id"} for model in document["data"]],
+    }
+
+
+def _no_stainless(call: Call, _: None) -> Call:
+    if call.asks_for_pictures and any(name.startswith("x-stainless-") for name in call.headers):
+        raise Refusal(400, "The request has headers that are not documented.")
+    return call
+
+
+FAULTS = (
+    Fault(
+        name="request-id-missing",
+        breaks=("identity.request-id",),
+        describe="Answers carry no x-request-id.",
+        answer=lambda answer, _: answer.with_headers({"x-request-id": None}),
+    ),
+    Fault(
+        name="request-id-constant",
+        breaks=("identity.request-id", "identity.request-id-echoed"),
+        describe="All answers carry the same x-request-id.",
+        answer=lambda answer, _: answer.with_headers({"x-request-id": "req_0"}),
+    ),
+    Fault(
+        name="request-id-not-echoed",
+        breaks=("identity.request-id-echoed",),
+        describe="Answers carry an x-request-id of the server's own, whatever the client sent.",
+        answer=lambda answer, _: answer.with_headers({"x-request-id": f"req_{uuid4().hex}"}),
+    ),
+    Fault(
+        name="models-500",
+        breaks=("models.list",),
+        describe="The list of models is answered with 500.",
+        admitted=_models_crash,
+    ),
+    Fault(
+        name="models-bare-array",
+        breaks=("models.list",),
+        describe="The list of models is without an object around it.",
+        answer=_listed(lambda document: document["data"]),
+    ),
+    Fault(
+        name="models-without-ids",
+        breaks=("models.list",),
+        describe="The models of the list have no id.",
+        answer=_listed(_without_ids),
+    ),
+    Fault(
+        name="model-not-listed",
+        breaks=("models.target-listed",),
+        describe="The model is served and not listed.",
+        answer=_listed(_other_model),
+    ),
+    Fault(
+        name="sdk-headers-refused",
+        breaks=("sdk.request-form",),
+        describe="A request with the headers of the official SDKs is refused.",
+        admitted=_no_stainless,
+    ),
+)

@@ -1,0 +1,175 @@
+"""Faults of framing, labels, statuses and methods."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from testcard.mock_server.faults.fault import Fault
+from testcard.mock_server.faults.shape import errors, everywhere, headers, pictures, where
+from testcard.mock_server.message import GENERATIONS, METHODS, Answer, Call
+from testcard.mock_server.refusal import Refusal
+
+
+def _nan(answer: Answer) -> Answer:
+    document = {**answer.document, "cost": float("nan")} if isinstance(answer.document, dict) else answer.document
+    return replace(answer, raw=json.dumps(document).encode())
+
+
+def _not_utf8(answer: Answer) -> Answer:
+    document = {**answer.document, "note": "caf\u00e9"} if isinstance(answer.document, dict) else answer.document
+    return replace(answer, raw=json.dumps(document, ensure_ascii=False).encode("latin-1", "replace"))
+
+
+def _unknown_path(answer: Answer, call: Call) -> bool:
+    return answer.status == 404 and call.path not in METHODS
+
+
+def _wrong_method(answer: Answer, call: Call) -> bool:
+    return answer.status == 405 and call.path == GENERATIONS
+
+
+def _other_label(call: Call, _: None) -> Call:
+    if call.asks_for_pictures and not call.headers.get("content-type", "application/json").startswith(
+        "application/json"
+    ):
+        raise Refusal(500, "The body could not be parsed.")
+    return call
+
+
+_HTML = b"<!doctype html><html><head><title>Not here</title></head><body><h1>Not here</h1></body></html>"
+_JOB = {"id": "job_1", "object": "image.generation.job", "status": "queued"}
+_OOPS = {"error": {"message": "Something went wrong.", "type": "server_error"}}
+
+FAULTS = (
+    Fault(
+        name="labelled-text",
+        breaks=("transport.json-content-type",),
+        describe="Answers are labelled text/plain.",
+        answer=everywhere(lambda answer: replace(answer, media_type="text/plain; charset=utf-8")),
+    ),
+    Fault(
+        name="label-missing",
+        breaks=("transport.json-content-type",),
+        describe="Answers carry no Content-Type.",
+        answer=everywhere(lambda answer: replace(answer, media_type=None)),
+    ),
+    Fault(
+        name="unknown-path-200",
+        breaks=("transport.unknown-path",),
+        describe="An unknown path is answered with 200.",
+        answer=where(_unknown_path, lambda answer: replace(answer, status=200, document={"status": "ok"})),
+    ),
+    Fault(
+        name="unknown-path-500",
+        breaks=("transport.unknown-path",),
+        describe="An unknown path is answered with 500.",
+        answer=where(_unknown_path, lambda answer: replace(answer, status=500, document=_OOPS)),
+    ),
+    Fault(
+        name="unknown-path-html",
+        breaks=("transport.unknown-path",),
+        describe="An unknown path is answered with the HTML page of the web server.",
+        answer=where(_unknown_path, lambda answer: replace(answer, raw=_HTML, media_type="text/html")),
+    ),
+    Fault(
+        name="get-200",
+        breaks=("transport.wrong-method",),
+        describe="A wrong method on the endpoint is answered with 200.",
+        answer=where(_wrong_method, lambda answer: replace(answer, status=200, document={"status": "ok"})),
+    ),
+    Fault(
+        name="get-500",
+        breaks=("transport.wrong-method",),
+        describe="A wrong method on the endpoint is answered with 500.",
+        answer=where(_wrong_method, lambda answer: replace(answer, status=500, document=_OOPS)),
+    ),
+    Fault(
+        name="allow-missing",
+        breaks=("transport.allow",),
+        describe="A 405 carries no Allow.",
+        answer=errors(headers(allow=None), 405),
+    ),
+    Fault(
+        name="allow-wrong",
+        breaks=("transport.allow",),
+        describe="The Allow of a 405 does not name POST.",
+        answer=errors(headers(allow="GET, HEAD"), 405),
+    ),
+    Fault(
+        name="text-500",
+        breaks=("transport.other-content-type",),
+        describe="A body that is labelled text/plain crashes the parser: 500.",
+        admitted=_other_label,
+    ),
+    Fault(
+        name="job-202",
+        breaks=("transport.synchronous",),
+        describe="A generation is answered with 202 and a job to poll.",
+        answer=pictures(lambda answer: replace(answer, status=202, document=_JOB, order=None)),
+    ),
+    Fault(
+        name="redirect-303",
+        breaks=("transport.synchronous",),
+        describe="A generation is answered with a redirect to its result.",
+        answer=pictures(
+            lambda answer: replace(answer, status=303, document=_JOB, order=None).with_headers(
+                {"Location": "/v1/jobs/1"}
+            )
+        ),
+    ),
+    Fault(
+        name="body-bom",
+        breaks=("transport.json-body",),
+        describe="Answers start with a byte order mark.",
+        answer=everywhere(lambda answer: replace(answer, raw=b"\xef\xbb\xbf" + answer.body)),
+    ),
+    Fault(
+        name="body-nan",
+        breaks=("transport.json-body",),
+        describe="Answers hold NaN.",
+        answer=everywhere(_nan),
+    ),
+    Fault(
+        name="body-not-utf8",
+        breaks=("transport.json-body",),
+        describe="Answers are Latin-1.",
+        answer=everywhere(_not_utf8),
+    ),
+    Fault(
+        name="body-concatenated",
+        breaks=("transport.json-body",),
+        describe="A second JSON text follows the first.",
+        answer=everywhere(lambda answer: replace(answer, raw=answer.body + b'\n{"done": true}')),
+    ),
+    Fault(
+        name="body-json-string",
+        breaks=("transport.json-body", "response.data"),
+        describe="A 200 is JSON encoded twice: a string that holds the object.",
+        answer=pictures(lambda answer: replace(answer, raw=json.dumps(answer.body.decode()).encode())),
+    ),
+    Fault(
+        name="body-truncated",
+        breaks=("transport.json-body",),
+        describe="A 200 stops in the middle of its JSON, with a Content-Length that agrees.",
+        answer=pictures(lambda answer: replace(answer, raw=answer.body[: len(answer.body) * 2 // 3])),
+    ),
+    Fault(
+        name="content-length-long",
+        breaks=("transport.framing",),
+        describe="A 200 announces more bytes than it sends.",
+        answer=pictures(lambda answer: replace(answer, framing="short")),
+    ),
+    Fault(
+        name="chunks-unended",
+        breaks=("transport.framing",),
+        describe="A 200 comes in chunks, and the last one never comes.",
+        answer=pictures(lambda answer: replace(answer, framing="unended")),
+    ),
+    Fault(
+        name="gzip-label",
+        breaks=("transport.framing",),
+        describe="A 200 is labelled gzip and is not.",
+        answer=pictures(headers(content_encoding="gzip")),
+    ),
+)
