@@ -12,6 +12,9 @@ from typing import Any
 
 from testcard.core.strictjson import parse
 
+GENERATIONS = "/images/generations"
+MODELS = "/models"
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -48,6 +51,8 @@ class Request:
     """The role of the key (`main`, `second`, `empty_wallet`, `limited`), or None for no key."""
     authorization: str | None = None
     """A literal Authorization value in place of a real key; never a secret."""
+    requirement: str | None = None
+    """The requirement that a refusal of this good request breaks."""
     violations: tuple[Violation, ...] = ()
     """How the request breaks the contract; empty for one that must be answered with a picture."""
     may_refuse: bool = False
@@ -65,9 +70,19 @@ class Request:
         return value if isinstance(value, dict) else {}
 
     @property
-    def generates(self) -> bool:
-        """Whether it is a generation that the contract obliges the target to answer with pictures."""
-        return self.path == "/images/generations" and self.method == "POST" and not self.violations
+    def identity(self) -> tuple[object, ...]:
+        """What makes two requests the same to a server."""
+        return (self.method, self.path, self.body, self.headers, self.key, self.authorization)
+
+    @property
+    def to_generate(self) -> bool:
+        """Whether it is addressed to the operation that makes pictures."""
+        return self.path == GENERATIONS and self.method == "POST"
+
+    @property
+    def credentialed(self) -> bool:
+        """Whether it carries what we hold to be good credentials (on a target without keys: none)."""
+        return self.key is not None and self.authorization is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class Record(Jsonable):
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
     """An excerpt, redacted, pictures replaced by their length; kept where something was wrong."""
+    shape: str | None = None
+    """The kind of body: `object{created,data}`, `array`, `text/html`, `empty`."""
     size_bytes: int | None = None
     """Length of the answer's body."""
     failure: str | None = None

@@ -14,7 +14,9 @@ from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
-_SIGNED = re.compile(r"(?i)([?&;](?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+")
+_SIGNED = re.compile(
+    r"(?i)([?&;](?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+"
+)
 _SHORTEST_SECRET = 6  # a shorter value would mask ordinary words
 
 
@@ -48,9 +50,7 @@ class Redactor:
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The header lines, with the values of credentials masked whatever they are."""
-        return tuple(
-            (name, MASK if name.lower() in _SECRET_HEADERS else self.text(value)) for name, value in headers
-        )
+        return tuple((name, MASK if name.lower() in _SECRET_HEADERS else self.text(value)) for name, value in headers)
 
     def json(self, value: Any) -> Any:
         """A JSON value with every string in it redacted, keys included."""

@@ -140,9 +140,7 @@ class Sender:
             secrets_seen=echoes(reply.response, self._secrets) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
-        return (
-            replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
-        )
+        return replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
 
     def _fetch(self, url: str, parent: Exchange) -> Exchange:
         """Fetch a picture, without any key, from a host that may be asked."""
@@ -202,9 +200,7 @@ class Sender:
                         if size > _MOST_BYTES:
                             raise httpx.ReadError(f"the answer is longer than {_MOST_BYTES} bytes")
                 finally:
-                    data, coding_problem = decoded(
-                        b"".join(chunks), answer.headers.get("content-encoding", "")
-                    )
+                    data, coding_problem = decoded(b"".join(chunks), answer.headers.get("content-encoding", ""))
                     response = Response(answer.status_code, received, data)
             last = time.monotonic() - self._started
             if coding_problem:

@@ -274,9 +274,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _profile(name: str, where: str) -> dict[str, Any]:
     if name not in schemas.profiles():
-        raise UsageError(
-            f"{where}: extends = {name!r}: no such profile. Profiles: {', '.join(schemas.profiles())}"
-        )
+        raise UsageError(f"{where}: extends = {name!r}: no such profile. Profiles: {', '.join(schemas.profiles())}")
     return schemas.profile(name)
 
 
@@ -290,7 +288,10 @@ def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[
             merged[key] = {**merged.get(key, {}), **value}
         else:
             merged[key] = value
-    moved = "base_url" in tables and urlsplit(str(base.get("base_url", ""))).hostname != urlsplit(str(tables["base_url"])).hostname
+    moved = (
+        "base_url" in tables
+        and urlsplit(str(base.get("base_url", ""))).hostname != urlsplit(str(tables["base_url"])).hostname
+    )
     if moved and base.get("base_url") and "media_hosts" not in tables:
         merged.pop("media_hosts", None)  # they were those of the other host
     if "keys" in tables:
@@ -298,11 +299,20 @@ def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[
     return merged
 
 
+def _moved(old: Any, new: Any) -> bool:
+    """Whether a base URL was replaced by one on another host."""
+    return bool(old and new) and urlsplit(str(old)).hostname != urlsplit(str(new)).hostname
+
+
 def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Target:
+    if "public_keys" in tables.get("target", {}):
+        raise UsageError(
+            f"{where}: public_keys are for profiles that ship; name environment variables in [target.keys]"
+        )
     _no_unknown(merged, {f.name for f in fields(Target)} - {"slos", "known_failures"}, f"{where}: [target]")
     _no_unknown(tables, {"target", "slo", "known-failure"}, where)
     if "base_url" not in merged:
-        raise UsageError(f"{where}: [target] has no base_url; write base_url = \"https://host/v1\"")
+        raise UsageError(f'{where}: [target] has no base_url; write base_url = "https://host/v1"')
     merged["base_url"] = _base_url(str(merged["base_url"]), where)
     for name in ("limit", "limited"):
         if name in merged:
@@ -333,18 +343,22 @@ _WORDS = {name: {int: "an integer", str: "a string"}.get(kind, "a number") for n
 
 
 def _check_values(target: Target, where: str) -> None:
+    names, default = schemas.dialects(), target.default_size
+    odd_default = bool(target.sizes) and default is not None and default not in target.sizes
+    odd_format = target.default_response_format not in target.response_formats
+    no_ca = target.ca_file is not None and not Path(target.ca_file).is_file()
     wrong = (
-        (target.dialect not in schemas.dialects(), f"dialect = {target.dialect!r}: one of {', '.join(schemas.dialects())}"),
+        (target.dialect not in names, f"dialect = {target.dialect!r}: one of {', '.join(names)}"),
         (target.auth not in ("bearer", "none"), f"auth = {target.auth!r}: bearer or none"),
         (target.max_n < 1, "max_n must be at least 1"),
         (target.timeout_s <= 0, "timeout_s must be above 0"),
-        (any(size_px(size) is None for size in target.sizes), "sizes must be written as \"1024x1024\""),
+        (any(size_px(size) is None for size in target.sizes), 'sizes must be written as "1024x1024"'),
         (not set(target.response_formats) <= set(_FORMATS), f"response_formats: of {', '.join(_FORMATS)}"),
         (not set(target.capabilities) <= set(_CAPABILITIES), f"capabilities: of {', '.join(_CAPABILITIES)}"),
-        (target.default_response_format not in target.response_formats, "default_response_format is not one of response_formats"),
-        (bool(target.sizes) and target.default_size is not None and target.default_size not in target.sizes, "default_size is not one of sizes"),
-        (target.ca_file is not None and not Path(target.ca_file).is_file(), f"ca_file {target.ca_file}: no such file"),
-    )  # fmt: skip
+        (odd_format, "default_response_format is not one of response_formats"),
+        (odd_default, "default_size is not one of sizes"),
+        (no_ca, f"ca_file {target.ca_file}: no such file"),
+    )
     for applies, sentence in wrong:
         if applies:
             raise UsageError(f"{where}: {sentence}")

@@ -36,23 +36,20 @@ def record_of(
         key=request.key if request.authorization is None else None,
         request_id=exchange.request_id,
         request_headers=exchange.sent_headers,
-        request_body=redactor.text(request.body.decode("utf-8", "backslashreplace"))[:4000]
-        if request.body
-        else None,
+        request_body=redactor.text(request.body.decode("utf-8", "backslashreplace"))[:4000] if request.body else None,
         violates=tuple(violation.sentence() for violation in request.violations),
         reproduce=reproduce,
         status=exchange.status,
         headers=redactor.headers(response.headers) if response else (),
         body=excerpt(response, redactor) if response and wrong else None,
+        shape=shape(response) if response else None,
         size_bytes=len(response.body) if response else None,
         failure=f"{exchange.failure.kind}: {exchange.failure.message}" if exchange.failure else None,
         planned_s=round(exchange.planned_s, 6),
         sent_s=round(exchange.sent_s, 6),
         first_byte_s=_rounded(exchange.first_byte_s),
         last_byte_s=_rounded(exchange.last_byte_s),
-        media_s=_rounded(
-            max((fetch.last_byte_s for fetch in exchange.media if fetch.last_byte_s), default=None)
-        ),
+        media_s=_rounded(max((fetch.last_byte_s for fetch in exchange.media if fetch.last_byte_s), default=None)),
         media_fetches=sum(
             1 for fetch in exchange.media if fetch.failure is None or fetch.failure.kind != "not-fetched"
         ),
@@ -71,6 +68,23 @@ def excerpt(response: Response, redactor: Redactor, most: int = 2000) -> str:
     return redactor.text(text)[:most]
 
 
+def shape(response: Response) -> str:
+    """The kind of body that an answer has: the top-level names of an object, the type of another JSON value,
+    else the media type.
+    """
+    if not response.body:
+        return "empty"
+    match response.json:
+        case dict() as body:
+            return f"object{{{','.join(sorted(map(str, body))[:12])}}}"
+        case list():
+            return "array"
+        case None:
+            return response.media_type or "bytes"
+        case value:
+            return type(value).__name__
+
+
 def media_urls(response: Response | None) -> tuple[str, ...]:
     """The URLs of the pictures that an answer names, in their order."""
     data = response.json.get("data") if response and isinstance(response.json, dict) else None
@@ -79,7 +93,7 @@ def media_urls(response: Response | None) -> tuple[str, ...]:
 
 
 def billed_images(exchange: Exchange) -> int:
-    """How many images an answer bills, as far as a client can see: those that a 2xx delivered, at least one."""
+    """How many images an answer bills, as far as a client can see: what a 2xx delivered, at least one."""
     if not exchange.succeeded or not exchange.request.to_generate:
         return 0
     body = exchange.response.json if exchange.response else None
@@ -93,9 +107,7 @@ def echoes(response: Response, secrets: Iterable[str]) -> tuple[str, ...]:
     redactor = Redactor(secrets)
     if redactor.data(response.body) != response.body:
         found.append("the body")
-    found += [
-        f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")
-    ]
+    found += [f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")]
     return tuple(found)
 
 

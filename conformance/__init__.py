@@ -1,0 +1,13 @@
+"""Asks an API for pictures and judges every answer against its contract.
+
+Asking: `check`, or pytest with `-p testcard.conformance.plugin`. Judging: `judge`, pure, on any exchange.
+"""
+
+from testcard.conformance.across import Across
+from testcard.conformance.conclude import Tally
+from testcard.conformance.contract import Contract
+from testcard.conformance.gate import gate
+from testcard.conformance.judge import judge
+from testcard.conformance.session import CheckOptions, selected
+
+__all__ = ["Across", "CheckOptions", "Contract", "Tally", "gate", "judge", "selected"]

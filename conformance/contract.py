@@ -1,0 +1,100 @@
+"""The contract of one target: what the schemas say, narrowed by what the target declares."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from testcard import schemas
+from testcard.core.limit import BURST_S
+from testcard.core.target import Keyring, Limit, Target
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a target is held to."""
+
+    target: Target
+    dialect: schemas.Dialect
+
+    @classmethod
+    def of(cls, target: Target) -> Contract:
+        return cls(target, schemas.dialect(target.dialect))
+
+    @cached_property
+    def request_schema(self) -> dict[str, Any]:
+        """CreateImageRequest with the target's own largest n and formats."""
+        schema = copy.deepcopy(schemas.openapi()["components"]["schemas"]["CreateImageRequest"])
+        fields = schema["properties"]
+        fields["n"]["maximum"] = self.target.max_n
+        fields["response_format"]["enum"] = [*self.target.response_formats, None]
+        return schema
+
+    @cached_property
+    def portrait(self) -> str | None:
+        """A declared size higher than wide."""
+        return next((size for size in self.target.sizes if _ratio(size) < 1), None)
+
+    @cached_property
+    def landscape(self) -> str | None:
+        """A declared size wider than high."""
+        return next((size for size in self.target.sizes if _ratio(size) > 1), None)
+
+    @cached_property
+    def smallest(self) -> str | None:
+        """The declared size with the fewest pixels."""
+        return min(self.target.sizes, key=lambda size: _sides(size)[0] * _sides(size)[1], default=None)
+
+    def window_s(self, role: str | None) -> float | None:
+        """The longest wait that a 429 for a key of that role can honestly ask for."""
+        limit: Limit | None = self.target.limited if role == "limited" else self.target.limit
+        if limit is None:
+            return None
+        return max(limit.window_s, BURST_S) if limit.burst else limit.window_s
+
+    def unmet(
+        self, requirement: schemas.Requirement, keyring: Keyring, *, burst_allowed: bool
+    ) -> tuple[str, str] | None:
+        """Why a requirement cannot be judged here: an outcome and its reason; None where it can."""
+        if self.dialect.name not in requirement.dialects:
+            return "not-applicable", f"the dialect {self.dialect.name} does not ask for it"
+        for need in requirement.needs:
+            unmet = self._unmet(need, keyring, burst_allowed)
+            if unmet is not None:
+                return unmet
+        return None
+
+    def _unmet(self, need: str, keyring: Keyring, burst_allowed: bool) -> tuple[str, str] | None:
+        target = self.target
+        kind, _, name = need.partition(":")
+        if kind == "key":
+            if target.auth == "none" or keyring.get(name):
+                return None
+            return "not-judged", f"no {name.replace('_', ' ')} key: set {keyring.variable(name)}"
+        na, missing = "not-applicable", "not-judged"
+        declare = f"the burst that it takes needs --confirm-host {target.host}"
+        checks: dict[str, tuple[bool, str, str]] = {
+            "bearer": (target.auth == "bearer", na, 'the target asks for no key (auth = "none")'),
+            "format": (name in target.response_formats, na, f"the target does not declare {name}"),
+            "n": (target.max_n >= 2, na, "the target declares max_n = 1"),
+            "model": (target.model is not None, missing, "no model named: pass --model"),
+            "models": ("models" in target.capabilities, na, "the target does not declare the capability models"),
+            "default-size": (target.default_size is not None, na, "the target declares no default size"),
+            "media-hosts": (bool(target.media_hosts), na, "the target declares no media host"),
+            "limited": (target.limited is not None, missing, "no limit of the limited key: add [target.limited]"),
+            "burst-allowed": (burst_allowed, missing, declare),
+        }
+        holds, outcome, reason = checks[kind]
+        return None if holds else (outcome, reason)
+
+
+def _sides(size: str) -> tuple[int, int]:
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def _ratio(size: str) -> float:
+    width, height = _sides(size)
+    return width / height

@@ -1,0 +1,102 @@
+"""The error envelope, and each documented error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from testcard.conformance.judge.evidence import Evidence, broken, finding, held
+from testcard.core.exchange import Response
+from testcard.core.record import Finding
+
+_BY_STATUS = {
+    401: "error.authentication",
+    402: "error.credits",
+    404: "error.not-found",
+    429: "error.rate-limit",
+    500: "error.server",
+    503: "error.unavailable",
+}
+# Forms of stack traces: Python, Java and .NET, JavaScript, Go, Ruby, PHP.
+_INTERNALS = re.compile(
+    rb"Traceback \(most recent call last\)"
+    rb"|File \\?\"[^\"]+\.py\\?\", line \d+"
+    rb"|\bat [\w.$<>]+\([\w.]+\.(?:java|kt|cs):\d+\)"
+    rb"|\bat (?:[\w.<>$ ]+ \()?/[^\s\"]+\.[cm]?[jt]s:\d+:\d+"
+    rb"|goroutine \d+ \[|/[\w./-]+\.(?:rb|go|php|py):\d+|PHP Fatal error"
+)
+
+
+def judge(evidence: Evidence) -> Iterator[Finding]:
+    response = evidence.response
+    if response is None or response.status < 400:
+        return
+    trace = _INTERNALS.search(response.body)
+    shown = trace[0].decode("ascii", "replace") if trace else ""
+    yield finding("error.no-internals", trace is None, "a message for the client", f"{response.status} shows {shown}")
+    error, problem = _envelope(response)
+    yield finding(
+        "error.envelope",
+        problem is None,
+        '{"error": {"message": …, "type": …}}',
+        f"{response.status}: {problem}",
+    )
+    if error is not None:
+        yield from _code(error, evidence)
+    yield from _documented(error, evidence)
+
+
+def _envelope(response: Response) -> tuple[dict[str, Any] | None, str | None]:
+    """The error object, as far as there is one, and what is wrong with the envelope."""
+    body = response.json
+    if not isinstance(body, dict):
+        return None, f"the body is no JSON object ({response.media_type or 'no Content-Type'})"
+    error = body.get("error")
+    if not isinstance(error, dict):
+        keys = ", ".join(sorted(map(str, body))[:5]) or "nothing"
+        return (
+            None,
+            f"error is {type(error).__name__}, in an object with {keys}"
+            if "error" in body
+            else f"no error, but {keys}",
+        )
+    for name in ("message", "type"):
+        if not isinstance(error.get(name), str):
+            return error, f"error.{name} is {'absent' if name not in error else type(error[name]).__name__}"
+    if not error["message"].strip():
+        return error, "error.message is empty"
+    return error, None
+
+
+def _code(error: dict[str, Any], evidence: Evidence) -> Iterator[Finding]:
+    dialect, status = evidence.contract.dialect, evidence.status
+    if dialect.code == "status":
+        code = error.get("code", "absent")
+        right = isinstance(code, int) and not isinstance(code, bool) and code == status
+        yield finding("error.code", right, f"error.code: {status}", f"error.code: {code!r}")
+    elif dialect.code == "string-or-null":
+        wrong = [name for name in ("code", "param") if not isinstance(error.get(name), str | None)]
+        actual = ", ".join(f"error.{name}: {error[name]!r}" for name in wrong)
+        yield finding("error.code", not wrong, "error.code and error.param: string or null", actual)
+
+
+def _documented(error: dict[str, Any] | None, evidence: Evidence) -> Iterator[Finding]:
+    """Slug and retryability of an error that the dialect documents."""
+    response, status = evidence.response, evidence.status or 0
+    row, name = evidence.contract.dialect.errors.get(status), _BY_STATUS.get(status)
+    if row is None or name is None or response is None:
+        return
+    slug = error.get("type") if error else None
+    if isinstance(slug, str) and row.types and slug not in row.types:
+        yield broken(name, f"{status} with type {' or '.join(row.types)}", f"{status} with type {slug}")
+        return
+    advice = (response.header("x-should-retry") or "").lower()
+    if row.retryable and advice == "false":
+        yield broken(name, f"{status} is retryable", "x-should-retry: false")
+    elif not row.retryable and advice == "true":
+        yield broken(name, f"{status} is not retryable", "x-should-retry: true")
+    elif not row.retryable and response.header("retry-after") is not None:
+        yield broken(name, f"{status} is not retryable", f"Retry-After: {response.header('retry-after')}")
+    elif isinstance(slug, str):
+        yield held(name)

@@ -1,0 +1,94 @@
+"""Generation: what must be accepted, what must be refused, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from testcard.conformance.judge.evidence import Evidence, answer, broken, finding, held
+from testcard.core.record import Finding
+
+
+def judge(evidence: Evidence) -> Iterator[Finding]:
+    request = evidence.request
+    if not (request.to_generate and request.credentialed) or not evidence.final or evidence.status == 429:
+        return
+    failure = evidence.exchange.failure
+    if failure is not None and failure.kind in ("connect", "tls"):
+        return  # nobody was there to accept or refuse
+    if request.key == "empty_wallet":
+        if evidence.status is not None:
+            yield finding("error.empty-wallet", evidence.status == 402, "402", answer(evidence))
+        return
+    if request.violations:
+        yield from _refusal(evidence)
+    elif request.may_refuse:
+        yield from _either(evidence)
+    else:
+        yield from _acceptance(evidence)
+
+
+def _acceptance(evidence: Evidence) -> Iterator[Finding]:
+    requirement, status = evidence.request.requirement, evidence.status
+    documented = status in evidence.contract.dialect.errors and (status or 0) >= 500
+    if requirement is not None and not documented:
+        yield finding(requirement, status is not None and status < 400, "200", answer(evidence))
+    items = evidence.data
+    if items is None:
+        return
+    form = evidence.form
+    actual = f"data[0] with {', '.join(sorted(items[0])) or 'no keys'}"
+    carried = all(isinstance(item.get(form), str) and item[form] for item in items)
+    explicit = evidence.fields.get("response_format") is not None
+    name = "generate.default-format" if not explicit else {"url": "generate.url", "b64_json": "generate.b64-json"}[form]
+    yield finding(name, carried, f"{form} in every item", actual)
+    n = evidence.fields.get("n")
+    yield finding(
+        "generate.default-n" if n is None else "generate.n-honoured",
+        len(items) == (n or 1),
+        f"{n or 1} in data",
+        f"{len(items)}",
+    )
+    default = evidence.contract.target.default_size
+    if evidence.fields.get("size") is None and default is not None:
+        for item in evidence.pictures:
+            picture = item.inspection.picture
+            if picture.width_px is not None:
+                size = f"{picture.width_px}x{picture.height_px}"
+                yield finding("generate.default-size", size == default, default, f"{size} in {item.where}")
+
+
+def _either(evidence: Evidence) -> Iterator[Finding]:
+    """A form that the contract does not name: refused in the envelope, or answered well."""
+    requirement, status = evidence.request.requirement, evidence.status
+    if requirement is None:
+        return
+    fine = (status == 200 and evidence.data is not None) or (status is not None and 400 <= status < 500)
+    yield finding(requirement, fine, "a refusal in the envelope, or a good answer", answer(evidence))
+
+
+def _refusal(evidence: Evidence) -> Iterator[Finding]:
+    """A body that the contract forbids."""
+    violations, status = evidence.request.violations, evidence.status
+    names = {violation.requirement for violation in violations}
+    name = names.pop() if len(names) == 1 else "generate.forbidden-combination"
+    sent = "; ".join(violation.sentence() for violation in violations)
+    dialect = evidence.contract.dialect
+    about_model = any(violation.field == "model" for violation in violations)
+    if name == "generate.model-unknown":
+        right = (404,) if dialect.name != "openai" else (404, *dialect.refusal)
+        yield finding(name, status in right, f"404 ({sent})", answer(evidence))
+        return
+    if status is None or status >= 500 or status < 400:
+        yield broken(name, f"a refusal ({sent})", answer(evidence))
+        return
+    yield held(name)
+    allowed = (*dialect.refusal, 404) if about_model else dialect.refusal
+    yield finding(
+        "error.refusal-status",
+        status in allowed,
+        f"{' or '.join(map(str, dialect.refusal))} ({sent})",
+        answer(evidence),
+    )
+    if dialect.refusal_usual != dialect.refusal and status in allowed:
+        usual = (*dialect.refusal_usual, 404) if about_model else dialect.refusal_usual
+        yield finding("error.refusal-400", status in usual, f"400 ({sent})", answer(evidence))

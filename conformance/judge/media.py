@@ -1,0 +1,67 @@
+"""Pictures by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import SplitResult, urlsplit
+
+from testcard.conformance.judge.evidence import Evidence, broken, finding
+from testcard.core.exchange import Exchange
+from testcard.core.mediahost import matches
+from testcard.core.record import Finding
+from testcard.core.target import Target
+
+_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+
+
+def judge(evidence: Evidence) -> Iterator[Finding]:
+    target = evidence.contract.target
+    for fetch in evidence.exchange.media if evidence.generated else ():
+        problem, parts = _address(fetch.url, target)
+        yield finding("media.url-absolute", problem is None, "an absolute http(s) URL", f"{fetch.url[:200]}: {problem}")
+        if parts is None:
+            continue
+        if target.media_hosts:
+            on_host = any(matches(parts, host) for host in target.media_hosts)
+            yield finding("media.host", on_host, " or ".join(target.media_hosts), parts.netloc)
+        yield _fetched(fetch)
+    for item in evidence.pictures:
+        if item.fetch is not None and item.fetch.response is not None and item.inspection.picture.format:
+            label = item.fetch.response.media_type
+            wanted = f"image/{item.inspection.picture.format}"
+            yield finding(
+                "media.content-type",
+                _ALIASES.get(label, label) == wanted,
+                f"Content-Type: {wanted}",
+                f"Content-Type: {label or 'none'}",
+            )
+
+
+def _address(url: str, target: Target) -> tuple[str | None, SplitResult | None]:
+    """What is wrong with a URL, and its parts where it names a host at all."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (raises where the port is no number)
+    except ValueError:
+        return "it cannot be read", None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "it is not absolute", None
+    if parts.username or parts.password:
+        return "it carries credentials", parts
+    if parts.scheme == "http" and target.base_url.startswith("https:"):
+        return "it leaves https", parts
+    return None, parts
+
+
+def _fetched(fetch: Exchange) -> Finding:
+    expected = "200 with the picture, without a key"
+    if fetch.response is None or fetch.failure is not None:
+        reason = fetch.failure.message if fetch.failure else "no answer"
+        return broken("media.fetch", expected, reason)
+    length = len(fetch.response.body)
+    return finding(
+        "media.fetch",
+        fetch.response.status == 200 and length > 0,
+        expected,
+        f"{fetch.response.status}, {length} bytes",
+    )

@@ -1,0 +1,104 @@
+"""Driving the limited key over its limit, once: does the 429 come, is it the key's own, is Retry-After kept?"""
+
+from __future__ import annotations
+
+import time
+
+from testcard.conformance import case
+from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
+from testcard.conformance.session import Session
+from testcard.core import outcome
+from testcard.core.exchange import Exchange
+from testcard.core.record import Finding
+from testcard.core.runfile import Skip
+from testcard.core.target import Limit
+
+BY_PROBE = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
+"""The requirements that the probe judges."""
+_BEYOND = 3
+"""How many requests more than the limit are sent before it counts as not enforced."""
+
+
+def probe(session: Session) -> None:
+    """Send on the limited key until it refuses: bodies that cost nothing first, pictures only if they don't count."""
+    limit = session.contract.target.limited
+    if limit is None:
+        return
+    answers = _until_refused(session, limit)
+    refused = answers[-1] if answers and answers[-1].status == 429 else None
+    session.find(
+        Finding(
+            "limit.enforced",
+            held=refused is not None,
+            expected=f"429 after {limit.requests} requests in {limit.window_s:g} s",
+            actual=f"{len(answers)} requests, the last answered {answers[-1].status if answers else 'nothing'}",
+            evidence=(answers[-1].number,) if answers else (),
+        )
+    )
+    if refused is None:
+        for requirement in sorted(BY_PROBE - {"limit.enforced"}):
+            session.find(Skip(requirement, outcome.NOT_JUDGED, "no 429 came"))
+        return
+    _per_key(session, refused)
+    _honest(session, refused, limit)
+
+
+def _until_refused(session: Session, limit: Limit) -> list[Exchange]:
+    answers: list[Exchange] = []
+    for make in (case.refusable, case.billable):
+        for number in range(1, limit.requests + _BEYOND + 1):
+            if session.closed:
+                return answers
+            answers.append(session.sender.send(make(session.asker, "limited", number)))
+            if answers[-1].status == 429:
+                return answers
+            if answers[-1].response is None:
+                return answers
+    return answers
+
+
+def _per_key(session: Session, refused: Exchange) -> None:
+    if session.unmet("limit.per-key") is not None:
+        return
+    other = session.sender.send(case.refusable(session.asker, "second", 1))
+    if other.response is None:
+        return
+    session.find(
+        Finding(
+            "limit.per-key",
+            held=other.status != 429,
+            expected="the second key is served while the limited one is refused",
+            actual=f"{other.status} for the second key",
+            evidence=(refused.number, other.number),
+        )
+    )
+
+
+def _honest(session: Session, refused: Exchange, limit: Limit) -> None:
+    """Wait as the refusal says, and a second more: the header speaks in whole seconds."""
+    name = "limit.retry-after-honest"
+    try:
+        wait = retry_after_s(refused.response) if refused.response else None
+    except BadRetryAfter as error:
+        session.find(Skip(name, outcome.NOT_JUDGED, f"there is no wait to keep: {error}"))
+        return
+    if wait is None or not 0 <= wait.seconds <= 2 * limit.window_s + 5:
+        session.find(Skip(name, outcome.NOT_JUDGED, "the wait that it asks for is not within twice the window"))
+        return
+    due = time.monotonic() + wait.seconds + 1.0
+    while time.monotonic() < due:
+        if session.closed:
+            return
+        time.sleep(0.05)
+    again = session.sender.send(case.refusable(session.asker, "limited", 0))
+    if again.response is None:
+        return
+    session.find(
+        Finding(
+            name,
+            held=again.status != 429,
+            expected=f"a request {wait.seconds:g} s after the refusal passes",
+            actual=f"refused again with Retry-After: {again.response.header('retry-after')}",
+            evidence=(refused.number, again.number),
+        )
+    )

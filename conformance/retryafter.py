@@ -1,0 +1,45 @@
+"""Reading Retry-After (RFC 9110, section 10.2.3): delay-seconds, or an HTTP date."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from testcard.core.exchange import Response
+
+# IMF-fixdate, the only form that a sender may generate (RFC 9110, section 5.6.7).
+_IMF_FIXDATE = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
+
+
+class BadRetryAfter(ValueError):
+    """The header has a form that RFC 9110 does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a server asks to wait."""
+
+    seconds: float
+    by_date: bool
+
+
+def retry_after_s(response: Response) -> Wait:
+    """The wait that an answer asks for; a date counts from the answer's own Date, else from our clock.
+
+    Raises:
+        BadRetryAfter: there is none, or it is neither whole seconds nor an HTTP date.
+    """
+    raw = (response.header("retry-after") or "").strip()
+    if raw.isascii() and raw.isdigit():
+        return Wait(float(raw), by_date=False)
+    if _IMF_FIXDATE.fullmatch(raw) is None:
+        raise BadRetryAfter(f"Retry-After: {raw or 'empty'} is neither whole seconds nor an HTTP date")
+    try:
+        moment = parsedate_to_datetime(raw).timestamp()
+        stamp = response.header("date")
+        now = parsedate_to_datetime(stamp).timestamp() if stamp else float(int(time.time()))
+    except ValueError as error:
+        raise BadRetryAfter(f"Retry-After: {raw} is no date") from error
+    return Wait(moment - now, by_date=True)

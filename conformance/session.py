@@ -1,0 +1,319 @@
+"""A check that runs: asks each request once, repeats what may be transient, and keeps the tally.
+
+Requirements are asked for side by side, each by one worker; the same request is sent once, whoever needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from testcard import schemas
+from testcard.conformance import case
+from testcard.conformance.across import Across
+from testcard.conformance.case import Asker, Cases
+from testcard.conformance.conclude import Tally
+from testcard.conformance.contract import Contract
+from testcard.conformance.judge import judge
+from testcard.conformance.judge.evidence import ATTEMPTS, transient
+from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
+from testcard.core import outcome
+from testcard.core.budget import Budget
+from testcard.core.errors import NotJudged, TestcardError, UsageError
+from testcard.core.exchange import Exchange, Request
+from testcard.core.judgement import Judgement
+from testcard.core.record import Finding, Record
+from testcard.core.redact import Redactor
+from testcard.core.runfile import Skip
+from testcard.core.send import Sender
+from testcard.core.target import Keyring, Target, header_secrets
+
+_SIDE_BY_SIDE = 4
+_LONGEST_PAUSE_S = 60.0
+_DEAD_AFTER = 4
+
+
+class Log(Protocol):
+    """Where a check's lines go: a RunWriter, or nothing."""
+
+    def add(self, line: Record | Finding | Skip, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How a check is to be made."""
+
+    seed: int = 1
+    thorough: bool = False
+    strict: bool = False
+    burst_allowed: bool = True
+    """Whether the limited key may be driven over its limit."""
+    only: tuple[str, ...] = ()
+    """Areas or ids; empty: the whole catalogue."""
+
+
+def selected(only: Iterable[str]) -> tuple[str, ...]:
+    """The requirements that areas and ids select, in the order of the catalogue.
+
+    Raises:
+        UsageError: one of them is neither an area nor an id.
+    """
+    wanted = set(only)
+    schemas_ids = schemas.requirements()
+    for name in wanted:
+        if name not in schemas_ids and name not in schemas.areas():
+            raise _unknown(name)
+    return tuple(name for name, row in schemas_ids.items() if not wanted or name in wanted or row.area in wanted)
+
+
+def _unknown(name: str) -> UsageError:
+    near = difflib.get_close_matches(name, [*schemas.areas(), *schemas.requirements()], n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; areas: {', '.join(schemas.areas())}"
+    return UsageError(f"--only {name}: no such area or requirement{hint}")
+
+
+class Session:
+    """One check of one target."""
+
+    def __init__(
+        self,
+        target: Target,
+        keyring: Keyring,
+        options: CheckOptions,
+        *,
+        log: Log | None = None,
+        budget: Budget | None = None,
+        started: float | None = None,
+        on_record: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.contract = Contract.of(target)
+        self.options = options
+        self.asker = Asker(self.contract, options.seed, thorough=options.thorough)
+        self.tally = Tally(strict=options.strict, known=target.known_failures)
+        self.redactor = Redactor((*keyring.values, *header_secrets(target)))
+        self._keyring = keyring
+        self._log = log
+        self._on_record = on_record
+        self._across = Across()
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[object, ...], Future[Exchange]] = {}
+        self._queue: queue.SimpleQueue[tuple[str, list[Request]]] = queue.SimpleQueue()
+        self._done: dict[str, threading.Event] = {}
+        self._crash: BaseException | None = None
+        self._dead = 0
+        self._closed = False
+        self.fatal: TestcardError | None = None
+        """Why the rest of the check was not asked for."""
+        self.sender = Sender(
+            target,
+            keyring,
+            judge=self._judge,
+            sink=self,
+            budget=budget or Budget(price_usd=target.price_usd_per_image),
+            redactor=self.redactor,
+            started=started,
+        )
+
+    # The sink of the sender: every record passes here.
+
+    def add(self, record: Record) -> None:
+        with self._lock:
+            lines: list[Record | Finding] = [record, *self._across.add(record)]
+            for line in lines:
+                self.tally.add(line)
+                if self._log is not None:
+                    self._log.add(line)
+        if self._on_record is not None:
+            self._on_record(record)
+
+    def find(self, line: Finding | Skip) -> None:
+        """Take a judgement about several answers, or the reason why there is none."""
+        with self._lock:
+            self.tally.add(line)
+            if self._log is not None:
+                self._log.add(line)
+
+    def _judge(self, exchange: Exchange) -> Judgement:
+        return judge(exchange, self.contract)
+
+    # Asking.
+
+    def open(self) -> None:
+        """Send the probes that every verdict rests on: a good request, one without a key, a malformed one.
+
+        Raises:
+            NotJudged: no good request got a 2xx; nothing else was sent.
+        """
+        exchanges = []
+        for cases in (case.minimal, case.full, case.b64_json):
+            for request in cases(self.asker)[:1]:
+                exchanges.append(self.send(request))  # noqa: PERF401  (one at a time)
+            if exchanges[-1].succeeded:
+                break
+            failure = exchanges[-1].failure
+            if failure is not None and failure.kind in ("connect", "tls", "timeout"):
+                raise NotJudged(f"{self.contract.target.base_url} did not answer: {failure.message}")
+        else:
+            raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
+        if self.contract.target.auth == "bearer":
+            self.send(case.keyless(self.asker)[0])
+        self.send(case.malformed(self.asker)[0])
+
+    def prepare(self, wanted: Sequence[tuple[str, Cases]]) -> None:
+        """Begin to ask for requirements side by side: what should cost nothing first, then what is billed."""
+        planned = [(name, list(cases(self.asker))) for name, cases in wanted]
+        planned.sort(key=lambda row: sum(request.images for request in row[1]))
+        for name, requests in planned:
+            self._done[name] = threading.Event()
+            self._queue.put((name, requests))
+        for number in range(_SIDE_BY_SIDE):
+            self._start(f"ask-{number}", self._work)
+
+    def _work(self) -> None:
+        """Take families off the queue until it is empty. Daemon threads: Ctrl-C waits for no answer."""
+        while True:
+            try:
+                name, requests = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._ask_family(name, requests)
+            finally:
+                self._done[name].set()
+
+    def background(self, name: str, work: Callable[[], None]) -> None:
+        """Do something long beside everything else; `wait_for(name)` returns when it is done."""
+        self._done[name] = threading.Event()
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._done[name].set()
+
+        self._start(name, run)
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  (carried to the test that waits for it)
+                self._crash = self._crash or error
+
+        threading.Thread(target=guarded, name=name, daemon=True).start()
+
+    def wait_for(self, name: str) -> None:
+        """Return when the requests of a requirement are answered, or will not be asked.
+
+        Raises:
+            BaseException: whatever went wrong in the thread that asked; an error of ours.
+        """
+        while not self._done[name].wait(0.1):
+            if self._closed:
+                return
+        if self._crash is not None:
+            raise self._crash
+
+    def _ask_family(self, name: str, requests: list[Request]) -> None:
+        """Ask one after the other; a family stops at its first broken promise, lest it cost more."""
+        for request in requests:
+            if self.fatal is not None or self._closed:
+                return
+            try:
+                exchange = self.send(request)
+            except TestcardError as error:
+                self.fatal = self.fatal or error
+                return
+            if request.violations and exchange.succeeded and request.credentialed:
+                return
+            self._explain(name, exchange)
+
+    def _explain(self, name: str, exchange: Exchange) -> None:
+        """Say why a good request that met nothing but errors judges nothing."""
+        if exchange.request.violations or exchange.succeeded or not transient(exchange):
+            return
+        asked = exchange.request.requirement or name
+        reason = f"a good request was answered {ATTEMPTS} times with {exchange.status or exchange.failure}"
+        for requirement in dict.fromkeys((name, asked)):
+            self.find(Skip(requirement, outcome.NOT_JUDGED, f"{reason} (record {exchange.number})"))
+
+    def send(self, request: Request) -> Exchange:
+        """The answer to a request: from the record where it was asked before, else from the target."""
+        with self._lock:
+            known = self._answers.get(request.identity)
+            future: Future[Exchange] = known or Future()
+            if known is None:
+                self._answers[request.identity] = future
+        if known is None:
+            try:
+                future.set_result(self._repeat(request))
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+        return future.result()
+
+    def _repeat(self, request: Request) -> Exchange:
+        """Send, and send again what may be transient, as Retry-After says, at most twice."""
+        attempt = 1
+        while True:
+            exchange = self.sender.send(request, attempt=attempt)
+            self._watch(exchange)
+            if not transient(exchange) or attempt >= ATTEMPTS or self._closed:
+                return exchange
+            self._pause(exchange, attempt)
+            attempt += 1
+
+    def _watch(self, exchange: Exchange) -> None:
+        gone = exchange.failure is not None and exchange.failure.kind in ("connect", "timeout", "tls")
+        self._dead = self._dead + 1 if gone else 0
+        if self._dead >= _DEAD_AFTER:
+            raise NotJudged(f"{self.contract.target.base_url} stopped answering: {exchange.failure.message}")  # type: ignore[union-attr]  # gone: there is one
+
+    def _pause(self, exchange: Exchange, attempt: int) -> None:
+        pause = 0.25 * attempt
+        if exchange.response is not None:
+            with contextlib.suppress(BadRetryAfter):
+                pause = min(max(retry_after_s(exchange.response).seconds, pause), _LONGEST_PAUSE_S)
+        deadline = time.monotonic() + pause
+        while not self._closed and time.monotonic() < deadline:
+            time.sleep(min(0.1, pause))
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def unmet(self, requirement: str) -> Skip | None:
+        """Why this requirement cannot be judged here, or None."""
+        row = schemas.requirements()[requirement]
+        unmet = self.contract.unmet(row, self._keyring, burst_allowed=self.options.burst_allowed)
+        return Skip(requirement, *unmet) if unmet else None
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._closed = True
+        self.sender.close()
+
+
+def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
+    """Why a check could not begin, and what to do."""
+    status, response = exchange.status, exchange.response
+    body = response.json if response else None
+    error = body.get("error") if isinstance(body, dict) else None
+    said = f": {error.get('message', '')}"[:200] if isinstance(error, dict) else ""
+    start = f"no request with a good key got a 2xx; the first was answered with {status or exchange.failure}{said}"
+    if target.auth == "bearer" and keyring.get("main") is None:
+        return f"{start}; no key was sent: set {keyring.variable('main')}"
+    advice = {
+        401: f"check the key in {keyring.variable('main')}",
+        402: "the wallet of this key is empty",
+        404: "check --base-url and --model",
+        429: "the key's limit is used up: wait, or use another key",
+    }
+    return f"{start}; {advice.get(status or 0, 'check --base-url, --model and the key')}"

@@ -1,0 +1,18 @@
+"""Request ids."""
+
+from __future__ import annotations
+
+from testcard.conformance import case
+from testcard.conformance.plugin import Verify, requirement
+
+
+@requirement("identity.request-id", case.standard)
+def test_request_id(verify: Verify) -> None:
+    """Every answer carries an x-request-id, and no two answers the same one."""
+    verify()
+
+
+@requirement("identity.request-id-echoed", case.standard)
+def test_request_id_echoed(verify: Verify) -> None:
+    """An X-Request-Id that the client sends comes back unchanged."""
+    verify()

@@ -1,0 +1,36 @@
+"""Limits: that they hold, and that what is said of them is true."""
+
+from __future__ import annotations
+
+from testcard.conformance import case
+from testcard.conformance.plugin import Verify, requirement
+
+
+@requirement("limit.enforced")
+def test_enforced(verify: Verify) -> None:
+    """Over the declared limit of the key comes a 429."""
+    verify()
+
+
+@requirement("limit.retry-after")
+def test_retry_after(verify: Verify) -> None:
+    """A 429 carries Retry-After: whole seconds or an HTTP date, between 1 s and the window."""
+    verify()
+
+
+@requirement("limit.retry-after-honest")
+def test_retry_after_honest(verify: Verify) -> None:
+    """A request sent when Retry-After has passed is not refused again."""
+    verify()
+
+
+@requirement("limit.per-key")
+def test_per_key(verify: Verify) -> None:
+    """The limit is the key's own: while one key is refused, another is served."""
+    verify()
+
+
+@requirement("limit.headers", case.standard)
+def test_headers(verify: Verify) -> None:
+    """Of x-ratelimit-limit, -remaining and -reset, remaining is within 0 and the limit, reset not negative."""
+    verify()

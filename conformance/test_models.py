@@ -1,0 +1,18 @@
+"""The list of models."""
+
+from __future__ import annotations
+
+from testcard.conformance import case
+from testcard.conformance.plugin import Verify, requirement
+
+
+@requirement("models.list", case.models)
+def test_list(verify: Verify) -> None:
+    """GET /models answers with a list of models, each with an id."""
+    verify()
+
+
+@requirement("models.target-listed", case.models)
+def test_target_listed(verify: Verify) -> None:
+    """The model under test is in the list."""
+    verify()

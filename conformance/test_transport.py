@@ -1,0 +1,54 @@
+"""Transport: labels, framing, paths and methods."""
+
+from __future__ import annotations
+
+from testcard.conformance import case
+from testcard.conformance.plugin import Verify, requirement
+
+
+@requirement("transport.json-content-type", case.standard)
+def test_json_content_type(verify: Verify) -> None:
+    """Every answer of the API that has a body is labelled application/json."""
+    verify()
+
+
+@requirement("transport.json-body", case.standard)
+def test_json_body(verify: Verify) -> None:
+    """Every answer is exactly one JSON text: UTF-8, no byte order mark, no NaN, nothing after its end."""
+    verify()
+
+
+@requirement("transport.framing", case.standard)
+def test_framing(verify: Verify) -> None:
+    """Every answer arrives whole: as long as Content-Length says, its chunks complete, its content coding true."""
+    verify()
+
+
+@requirement("transport.synchronous", case.standard)
+def test_synchronous(verify: Verify) -> None:
+    """A generation is answered at once with 200, not with a job (202) or a redirect."""
+    verify()
+
+
+@requirement("transport.unknown-path", case.unknown_path)
+def test_unknown_path(verify: Verify) -> None:
+    """An unknown path is answered with 404 or 405, in the error envelope."""
+    verify()
+
+
+@requirement("transport.wrong-method", case.wrong_method)
+def test_wrong_method(verify: Verify) -> None:
+    """A wrong method on /images/generations is answered with 405 or 404."""
+    verify()
+
+
+@requirement("transport.allow", case.wrong_method)
+def test_allow(verify: Verify) -> None:
+    """A 405 names the allowed methods in Allow, POST among them."""
+    verify()
+
+
+@requirement("transport.other-content-type", case.other_content_type)
+def test_other_content_type(verify: Verify) -> None:
+    """A body labelled as something other than JSON is refused in the envelope or answered well, never with a 5xx."""
+    verify()
