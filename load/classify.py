@@ -1,0 +1,31 @@
+"""Which outcome an arrival had, one of LOAD_OUTCOMES in core/outcome.py."""
+
+from __future__ import annotations
+
+from testcard import schemas
+from testcard.core.exchange import Exchange
+from testcard.core.judgement import Judgement
+
+
+def classify(exchange: Exchange, judgement: Judgement) -> str:
+    """The outcome of an arrival that was sent.
+
+    An answer that never became complete is a failure whatever its status said. A 3xx counts as refused: no client
+    of this API follows one, and nobody gets a picture.
+    """
+    if exchange.failure is not None:
+        return "timeout" if exchange.failure.kind == "timeout" else "broken"
+    status = exchange.status
+    if status is None:
+        return "broken"
+    if 200 <= status < 300:
+        return "invalid" if any(is_must(finding.requirement) for finding in judgement.broken) else "valid"
+    if status == 429:
+        return "limited"
+    return "server-error" if status >= 500 else "refused"
+
+
+def is_must(requirement: str) -> bool:
+    """Whether the catalogue calls it a MUST; one that is not in the catalogue counts as one."""
+    row = schemas.requirements().get(requirement)
+    return row is None or row.level == "MUST"

@@ -1,0 +1,195 @@
+"""One HTTP exchange on gevent sockets, with its stamps. Only locustfile.py and what only it imports may import this.
+
+geventhttpclient gives the sockets, TLS and the parser. Its client is not used: it measures nothing, and what it
+would add (redirects, retries, cookies) a measurement must not have.
+
+Stamps are absolute seconds of `time.monotonic()`, taken before anything is parsed or decoded.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import gevent
+from gevent import ssl
+from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
+
+from testcard.core.exchange import Failure, Response
+from testcard.core.transcript import decoded
+
+_BLOCK = 128 * 1024
+_MOST_BYTES = 128 * 1024 * 1024
+_CONNECT_S = 10.0
+_IDLE_S = 4.0  # servers close idle connections, usually after 5 s or more; a request must not meet that
+_SAFE = "/%:=&?~#+!$,;'@()*[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, and when."""
+
+    sent: float
+    first_byte: float | None = None
+    """When the headers were complete."""
+    last_byte: float | None = None
+    response: Response | None = None
+    failure: Failure | None = None
+
+
+class _Fresh:
+    """Leaves out connections that have been idle for so long that the server may be about to close them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._idle_since: dict[int, float] = {}
+        super().__init__(*args, **kwargs)
+
+    def return_socket(self, sock: Any) -> None:
+        self._idle_since[sock.fileno()] = time.monotonic()
+        super().return_socket(sock)  # type: ignore[misc]  # the pool that this is mixed into
+
+    def _is_socket_alive(self, sock: Any) -> bool:
+        fresh = time.monotonic() - self._idle_since.get(sock.fileno(), 0.0) < _IDLE_S
+        return fresh and super()._is_socket_alive(sock)  # type: ignore[misc]  # likewise
+
+
+class _Pool(_Fresh, ConnectionPool):
+    pass
+
+
+class _TlsPool(_Fresh, SSLConnectionPool):
+    pass
+
+
+class Connections:
+    """Connections to any number of hosts.
+
+    Args:
+        most: connections to each host; no fewer than requests under way at once, or one would wait for another.
+        timeout_s: for a whole exchange.
+        ca_file: certificates to trust in place of the system's.
+    """
+
+    def __init__(self, *, most: int, timeout_s: float, ca_file: str | None) -> None:
+        self._most = most
+        self._timeout_s = timeout_s
+        self._ca_file = ca_file
+        self._pools: dict[tuple[str, str], ConnectionPool] = {}
+
+    def ask(self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> Reply:
+        """One request and its answer. Whatever goes wrong is in the Reply; nothing is sent twice."""
+        try:
+            head = _head(method, url, headers, body)
+            pool = self._pool(url)
+        except (ValueError, UnicodeError) as error:
+            now = time.monotonic()
+            return Reply(now, failure=Failure("connect", f"{url!r} cannot be asked: {error}"))
+        partial = _Partial(time.monotonic())
+        try:
+            with gevent.Timeout(self._timeout_s) as deadline:
+                partial.receive(pool, method, head + (body or b""))
+        except gevent.Timeout as expired:
+            if expired is not deadline:
+                raise
+            partial.failure = Failure("timeout", f"no complete answer within {self._timeout_s:g} s")
+        return partial.reply()
+
+    def _pool(self, url: str) -> ConnectionPool:
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc)
+        if key not in self._pools:
+            host = parts.hostname or ""
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            options: dict[str, Any] = {
+                "size": self._most,
+                "connection_timeout": min(_CONNECT_S, self._timeout_s),
+                "network_timeout": self._timeout_s + 1.0,  # the deadline of the whole comes first
+            }
+            if parts.scheme == "https":
+                trust = {"ca_certs": self._ca_file} if self._ca_file else None
+                self._pools[key] = _TlsPool(host, port, host, port, ssl_options=trust, **options)
+            else:
+                self._pools[key] = _Pool(host, port, host, port, **options)
+        return self._pools[key]
+
+
+class _Partial:
+    """An exchange while it goes on; what is known of it stands when the deadline strikes."""
+
+    def __init__(self, sent: float) -> None:
+        self.sent = sent
+        self.first_byte: float | None = None
+        self.last_byte: float | None = None
+        self.failure: Failure | None = None
+        self._answer: HTTPSocketPoolResponse | None = None
+        self._chunks: list[bytes] = []
+
+    def receive(self, pool: ConnectionPool, method: str, data: bytes) -> None:
+        """Send and receive, and note what failed."""
+        try:
+            sock = pool.get_socket()
+        except ssl.SSLError as error:
+            self.failure = Failure("tls", str(error))
+            return
+        except TimeoutError:
+            self.failure = Failure("timeout", f"no connection within {pool.connection_timeout:g} s")
+            return
+        except (OSError, RuntimeError) as error:
+            self.failure = Failure("connect", str(error))
+            return
+        try:
+            sock.sendall(data)
+        except BaseException as error:
+            pool.release_socket(sock)
+            if not isinstance(error, OSError):
+                raise
+            self.failure = Failure("closed", str(error))
+            return
+        try:
+            self._read(HTTPSocketPoolResponse(sock, pool, block_size=_BLOCK, method=method))
+        except HTTPConnectionClosed as error:
+            self.failure = Failure("closed", str(error))
+        except HTTPParseError as error:
+            self.failure = Failure("framing", str(error))
+        except OSError as error:
+            self.failure = Failure("closed", str(error))
+
+    def _read(self, answer: HTTPSocketPoolResponse) -> None:
+        self.first_byte = time.monotonic()
+        self._answer = answer
+        size = 0
+        while chunk := answer.read(_BLOCK):
+            self._chunks.append(chunk)
+            size += len(chunk)
+            if size > _MOST_BYTES:
+                answer.release()
+                self.failure = Failure("closed", f"the answer is longer than {_MOST_BYTES} bytes")
+                return
+        self.last_byte = time.monotonic()
+
+    def reply(self) -> Reply:
+        if self._answer is None:
+            return Reply(self.sent, failure=self.failure)
+        if self.last_byte is None:
+            self._answer.release()
+        headers = tuple(self._answer.headers)
+        coding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
+        body, problem = decoded(b"".join(self._chunks), coding)
+        failure = self.failure or (Failure("framing", problem) if problem else None)
+        response = Response(self._answer.get_code(), headers, body)
+        return Reply(self.sent, self.first_byte, self.last_byte, response, failure)
+
+
+def _head(method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> bytes:
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header holds a line break")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

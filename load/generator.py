@@ -1,0 +1,66 @@
+"""How the generator itself did: what each worker counted, and whether it had the machine to itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.record import Jsonable
+
+NAME = "generator.json"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport(Jsonable):
+    """One worker's own account."""
+
+    worker: int
+    complete: bool
+    """Whether it came to its end; False: it died, or was stopped."""
+    planned: int = 0
+    sent: int = 0
+    dropped: int = 0
+    answered: int = 0
+    cpu_share: float | None = None
+    """Of one core, over the load; a worker is one thread, so 1.0 is all that it can have."""
+    stall_p99_s: float | None = None
+    """How much longer than asked for its event loop slept."""
+    stall_max_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generator(Jsonable):
+    """The account of all workers of a load."""
+
+    cores: int
+    workers: tuple[WorkerReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What went wrong on our side, a sentence each."""
+
+    def write(self, directory: Path) -> None:
+        """Write generator.json into a run directory.
+
+        Raises:
+            TestcardError: it cannot be written.
+        """
+        try:
+            (directory / NAME).write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
+
+    @classmethod
+    def read(cls, directory: Path) -> Generator | None:
+        """The account in a run directory, or None where there is none: the run was cut off.
+
+        Raises:
+            RunFileError: it is damaged.
+        """
+        path = directory / NAME
+        if not path.is_file():
+            return None
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RunFileError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,37 @@
+"""When to stop loading somebody else's server: it answers mostly with 5xx, or not at all."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from testcard.core.record import Record
+
+WINDOW_S = 10.0
+_FEWEST = 5  # in a window; of fewer, half says nothing
+
+
+class Overload:
+    """Watches the answers of the last 10 s."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._recent: deque[tuple[float, bool]] = deque()
+        self._first: float | None = None
+        self._bad = 0
+        self.reached = False
+        """Whether more than half of the answers of some 10 s were 5xx or timeouts."""
+
+    def add(self, record: Record) -> None:
+        """Take a record; those that were not answered say nothing here."""
+        if record.sent_s is None or record.outcome in (None, "lost"):
+            return
+        ended = record.last_byte_s if record.last_byte_s is not None else record.sent_s + self._timeout_s
+        bad = record.outcome in ("server-error", "timeout")
+        self._first = ended if self._first is None else min(self._first, ended)
+        self._recent.append((ended, bad))
+        self._bad += bad
+        while self._recent and self._recent[0][0] < ended - WINDOW_S:
+            self._bad -= self._recent.popleft()[1]
+        full = ended - self._first >= WINDOW_S - 1.0
+        if full and len(self._recent) >= _FEWEST and 2 * self._bad > len(self._recent):
+            self.reached = True

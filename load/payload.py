@@ -1,0 +1,38 @@
+"""The request of each arrival: a prompt that no cache has seen, from the seed alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from testcard.core.exchange import Request
+from testcard.load.plan import Arrival, LoadPlan
+
+_SUBJECTS = (
+    "a lighthouse in fog", "a bowl of lemons", "a tram in the rain", "a desk by a window", "an owl at dusk",
+    "a red bicycle", "a harbour at low tide", "a paper boat", "a greenhouse in winter", "a stack of books",
+    "a mountain hut", "a market stall", "a sleeping cat", "a field of barley", "an empty theatre", "a glass of tea",
+)  # fmt: skip
+_MANNERS = (
+    "as an ink drawing", "in soft light", "as a poster", "seen from above", "in muted colours", "as a woodcut",
+    "in the style of a postcard", "as a watercolour",
+)  # fmt: skip
+
+
+def request_of(plan: LoadPlan, arrival: Arrival) -> Request:
+    """The request of one arrival. No two arrivals of a run, nor runs of different seeds, share a prompt."""
+    digest = hashlib.sha256(f"{plan.seed} {plan.scenario} {arrival.index}".encode()).digest()
+    subject, manner = _SUBJECTS[digest[0] % len(_SUBJECTS)], _MANNERS[digest[1] % len(_MANNERS)]
+    fields = {
+        "model": plan.model,
+        "prompt": f"{subject} {manner}, variation {arrival.index}-{digest[2:8].hex()}",
+        "n": plan.n,
+        "size": plan.size,
+        "response_format": plan.response_format,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    return Request(
+        case=f"load {plan.scenario}, arrival {arrival.index + 1}",
+        body=json.dumps(body).encode(),
+        images=plan.n,
+    )

@@ -1,0 +1,281 @@
+"""Runs a load: starts the workers, follows what they write, decides when it is over, accounts for every arrival.
+
+Locust's processes form a group of their own. They end when this side says so: nothing depends on when Locust
+would have ended them, and no figure on what it counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from testcard.core.budget import Budget
+from testcard.core.errors import TestcardError
+from testcard.core.limit import start_delay_s
+from testcard.core.record import Record
+from testcard.core.redact import Redactor
+from testcard.core.runfile import RunWriter
+from testcard.core.target import ROLES, Keyring, Target
+from testcard.load.brief import VARIABLE, Brief
+from testcard.load.collect import Collector, Progress
+from testcard.load.generator import Generator, WorkerReport
+from testcard.load.overload import Overload
+from testcard.load.plan import LoadPlan
+
+LOG = "load-generator.log"
+"""What the generator printed, in the run directory; kept only where it failed."""
+
+_LOOK_S = 0.05
+_HEALTH_S = 0.5
+_LEAD_S = 0.3
+_READY_S = 60.0
+_GRACE_S = 5.0
+_SILENCE_S = 30.0
+
+
+def run(
+    plan: LoadPlan,
+    target: Target,
+    keyring: Keyring,
+    *,
+    directory: Path,
+    writer: RunWriter,
+    redactor: Redactor,
+    budget: Budget,
+    started: float,
+    first_number: int = 1,
+    sent: Sequence[float] = (),
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Generator:
+    """Run a load to its end; each arrival becomes a record of `writer`.
+
+    Args:
+        directory: the run directory; takes generator.json, and the generator's log where it failed.
+        budget: the plan's images are reserved in it, and settled by what was answered.
+        started: the run's zero on `time.monotonic()`.
+        first_number: the record number of the first arrival.
+        sent: ascending `time.monotonic()` times of earlier requests with the same key; the load starts when
+            it and they keep the declared limit together.
+        on_progress: told of every change, at most 20 times a second.
+
+    Raises:
+        BudgetExhausted: the plan could bill more than is left; nothing was sent.
+        TestcardError: the workers did not start.
+        KeyboardInterrupt: stopped by the user; what was recorded is kept.
+    """
+    budget.reserve(plan.images)
+    private = Path(tempfile.mkdtemp(prefix="testcard-load-"))
+    brief = Brief(plan, target, private, started, first_number)
+    overload = Overload(target.timeout_s)
+
+    def add(record: Record) -> None:
+        writer.add(record)
+        overload.add(record)
+
+    collector = Collector(brief, add)
+    load = _Load(brief, collector, overload, sent, on_progress)
+    try:
+        load.run(keyring)
+    finally:
+        budget.settle(plan.images, collector.billed)
+        report = load.report()
+        if load.failed:
+            _keep_log(private, directory, redactor)
+        shutil.rmtree(private, ignore_errors=True)
+        report.write(directory)
+    return report
+
+
+class _Load:
+    """One load while it goes on."""
+
+    def __init__(
+        self,
+        brief: Brief,
+        collector: Collector,
+        overload: Overload,
+        sent: Sequence[float],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._brief = brief
+        self._collector = collector
+        self._overload = overload
+        self._sent = sent
+        self._on_progress = on_progress
+        self._told: Progress | None = None
+        self._notes: list[str] = []
+        self.failed = False
+
+    def run(self, keyring: Keyring) -> None:
+        """Start the workers, wait until all are ready, let them begin together, follow them to their end."""
+        stopped = True
+        self._process = _start(self._brief, keyring)
+        try:
+            self._await_ready()
+            end = self._begin()
+            stopped = self._follow(end)
+        finally:
+            # Also on Ctrl-C, and on a disk that is full: the workers must not go on without us.
+            try:
+                if stopped:
+                    self._stop()
+            finally:
+                _kill(self._process)
+            self._account(stopped)
+
+    def _await_ready(self) -> None:
+        give_up = time.monotonic() + _READY_S
+        while not all(watch.ready and watch.judging for watch in self._collector.watches):
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.failed = True
+                raise TestcardError(f"the load generator did not start; its last words: {self._last_words()}")
+            self._collector.read()
+            self._tell(starts_in_s=1.0)
+            time.sleep(_LOOK_S)
+
+    def _begin(self) -> float:
+        """Set the moment of the start; returns when the last arrival is due."""
+        now = time.monotonic()
+        plan, limit = self._brief.plan, self._brief.target.limit
+        delay = _LEAD_S
+        if limit is not None and self._sent:
+            offsets = [arrival.offset_s for arrival in plan.schedule()]
+            delay += start_delay_s(limit, self._sent, now + _LEAD_S, offsets)
+        self._collector.begins_s = now + delay - self._brief.started
+        self._brief.begin(now + delay)
+        while (left := now + delay - time.monotonic()) > 0:
+            self._tell(starts_in_s=left)
+            time.sleep(min(left, _HEALTH_S))
+        return now + delay + plan.total_s
+
+    def _follow(self, end: float) -> bool:
+        """Take in records until all is over; returns whether it was stopped before."""
+        checked = active = time.monotonic()
+        while True:
+            news = self._collector.read()
+            now = time.monotonic()
+            self._tell()
+            if news:
+                active = now
+            if self._overload.reached and not self._brief.target.on_loopback:
+                self._notes.append(
+                    "Stopped by testcard: more than half of the answers of 10 s were 5xx or timeouts; "
+                    "load at a lower --rate."
+                )
+                return True
+            if all(watch.over for watch in self._collector.watches):
+                return False
+            if now - checked > _HEALTH_S:
+                checked = now
+                for watch in self._collector.watches:
+                    watch.look_after()
+                if any(watch.died or watch.judge_died for watch in self._collector.watches):
+                    self._collector.read()  # what it wrote between the last look and its end
+            silent = now - max(active, end) > 2 * self._brief.target.timeout_s + _SILENCE_S
+            if silent:
+                self.failed = True
+                self._notes.append("The load generator fell silent and was ended.")
+                return False
+            time.sleep(_LOOK_S)
+
+    def _stop(self) -> None:
+        """Let go of the lifeline, and take in what the workers still write."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        give_up = time.monotonic() + _GRACE_S
+        while time.monotonic() < give_up:
+            self._collector.read()
+            if all(watch.over for watch in self._collector.watches) or self._process.poll() is not None:
+                break
+            for watch in self._collector.watches:
+                watch.look_after()
+            time.sleep(_LOOK_S)
+
+    def _account(self, stopped: bool) -> None:
+        self._collector.read()
+        short = self._collector.settle(stopped=stopped)
+        for watch in self._collector.watches:
+            lost, unsent = short.get(watch.worker, (0, 0))
+            who = "Worker" if watch.died or watch.report is None else "The judging process of worker"
+            if not stopped and (watch.died or watch.judge_died or lost or unsent):
+                self.failed = True
+                self._notes.append(f"{who} {watch.worker} died: {lost} arrivals are lost, {unsent} were never sent.")
+        self._tell()
+
+    def report(self) -> Generator:
+        """What the generator says of itself."""
+        workers = tuple(
+            watch.report or WorkerReport(worker=watch.worker, complete=False) for watch in self._collector.watches
+        )
+        return Generator(cores=os.cpu_count() or 1, workers=workers, notes=tuple(self._notes))
+
+    def _tell(self, starts_in_s: float = 0.0) -> None:
+        seen = self._collector.progress
+        progress = Progress(seen.planned, seen.done, seen.valid, seen.limited, seen.failed, seen.dropped, starts_in_s)
+        if self._on_progress is not None and progress != self._told:
+            self._told = progress
+            self._on_progress(progress)
+
+    def _last_words(self) -> str:
+        lines = (self._brief.directory / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "none")
+
+
+def _start(brief: Brief, keyring: Keyring) -> subprocess.Popen[bytes]:
+    plan = brief.plan
+    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py"))]
+    command += ["--headless", "--only-summary", "--loglevel", "WARNING"]
+    command += ["--users", str(plan.processes), "--spawn-rate", str(plan.processes)]
+    if plan.processes > 1:
+        port = str(_free_port())
+        command += ["--processes", str(plan.processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+        command += ["--master-host", "127.0.0.1", "--master-port", port]
+    # Locust reads LOCUST_*, ~/.locust.conf and files of the working directory; a measurement reads none of them.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    environment |= {"HOME": str(brief.directory), VARIABLE: str(brief.write())}
+    for role in ROLES:
+        if (key := keyring.get(role)) is not None:
+            environment[keyring.variable(role)] = key
+    with (brief.directory / LOG).open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 (our own interpreter and file)
+            command,
+            stdin=subprocess.PIPE,  # the lifeline: workers end when it does
+            stdout=log,
+            stderr=log,
+            cwd=brief.directory,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for us; the workers drain
+        )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the whole group; whatever they had to say is on disk."""
+    if process.stdin is not None:
+        process.stdin.close()
+    # All may be gone already; macOS says EPERM where only zombies are left.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _keep_log(private: Path, directory: Path, redactor: Redactor) -> None:
+    log = private / LOG
+    if log.is_file():
+        text = redactor.text(log.read_text(encoding="utf-8", errors="replace"))
+        (directory / LOG).write_text(text, encoding="utf-8")
