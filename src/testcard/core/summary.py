@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class RequirementResult(Jsonable):
     source: str
     expected: str = ""
     actual: str = ""
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = field(default_factory=tuple)  # written even where it is empty
     """`record 17`."""
     reproduce: str | None = None
     """A curl line; keys stand in it as environment variables."""
@@ -91,8 +91,8 @@ class LoadSummary(Jsonable):
     service_s: dict[str, float]
     """Actual send to last byte."""
     outcomes: dict[str, int]
-    claims: tuple[Bound, ...] = ()
-    slos: tuple[Bound, ...] = ()
+    claims: tuple[Bound, ...] = field(default_factory=tuple)  # both are written even where they are empty
+    slos: tuple[Bound, ...] = field(default_factory=tuple)
     media_s: dict[str, float] | None = None
     """Planned send to the last picture's last byte, where pictures came as URLs."""
     first_byte_s: dict[str, float] | None = None
@@ -134,7 +134,8 @@ class Summary(Jsonable):
         """Write summary.json into a run directory."""
         try:
             text = json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
-            (directory / NAME).write_text(text, encoding="utf-8")
+            # A server may answer with a lone surrogate, which UTF-8 cannot hold; \udXXX is JSON for it.
+            (directory / NAME).write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
 

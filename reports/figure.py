@@ -1,0 +1,93 @@
+"""The figures of the page: each chart drawn for two widths, with its caption and its legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from testcard.core.outcome import LOAD_OUTCOMES
+from testcard.core.summary import LoadSummary
+from testcard.reports.chart import NARROW, WIDE, latency_over_time, outcomes_over_time, percentile_curve
+from testcard.reports.drawing import Shape
+from testcard.reports.overview import bounds, demand
+from testcard.reports.series import LoadSeries
+
+CURVES = {
+    "latency_s": "latency: planned to last byte, over the answers with a 2xx",
+    "every_s": "latency over every arrival, one without a good answer infinitely late: so claims and SLOs count",
+    "media_s": "with pictures: planned to the last byte of the last picture that the answer named by URL",
+    "service_s": "service: sent to last byte, the generator's own lateness taken out",
+}
+"""What the lines of the percentile curve are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One chart with what stands around it."""
+
+    id: str
+    title: str
+    caption: str
+    legend: tuple[tuple[str, str], ...]
+    """(class of the style sheet, text)"""
+    wide: str
+    """An `<svg>` element, ready to be put into HTML."""
+    narrow: str
+
+
+def figures(load: LoadSummary, series: LoadSeries) -> Iterator[Figure]:
+    """The charts of a load run; those without data are left out."""
+    if series.curves():
+        yield _percentiles(load, series)
+        yield _latency(series)
+    if len(series):
+        yield _outcomes(series)
+
+
+def _percentiles(load: LoadSummary, series: LoadSeries) -> Figure:
+    curves = series.curves()
+    shown = [bound for bound in bounds(load) if bound.size in (None, load.size)]  # others bound other pictures
+    lines = tuple((f"span-{name}", CURVES[name]) for name in curves)
+    demands = tuple(
+        (f"bound bound-{bound.verdict}", f"{bound.id}: {demand(bound)}, {bound.verdict}") for bound in shown
+    )
+    return _drawn(
+        "Latency by percentile",
+        "Each nine to the right is ten times rarer. Lines across are the bounds of claims and SLOs; the circle on one "
+        "is its percentile, the upright bar there what that percentile can be at the stated confidence.",
+        lines + demands,
+        lambda shape: percentile_curve(curves, shown, shape),
+    )
+
+
+def _latency(series: LoadSeries) -> Figure:
+    points, bins, answers = series.points(), series.bins(), series.curves()["latency_s"].samples
+    caption = "Answers with a 2xx, by the moment for which each was planned."
+    if len(points) < answers:
+        caption += f" {len(points):,} of {answers:,} are drawn, the slowest of each moment among them."
+    return _drawn(
+        "Latency over time",
+        caption,
+        (("point", "single answers"), ("line-p50", "p50"), ("line-p95", "p95")),
+        lambda shape: latency_over_time(points, bins, shape),
+    )
+
+
+def _outcomes(series: LoadSeries) -> Figure:
+    bins = series.bins()
+    names = [name for name in LOAD_OUTCOMES if any(name in b.outcomes for b in bins)]
+    return _drawn(
+        "Outcomes over time",
+        "Arrivals per second by how they ended. Offered is what was planned for a moment, achieved what was "
+        "completely answered in it.",
+        (
+            *((f"outcome outcome-{name}", name) for name in names),
+            ("line-offered", "offered"),
+            ("line-achieved", "achieved"),
+        ),
+        lambda shape: outcomes_over_time(bins, shape),
+    )
+
+
+def _drawn(title: str, caption: str, legend: tuple[tuple[str, str], ...], draw: Callable[[Shape], str]) -> Figure:
+    return Figure(title.lower().replace(" ", "-"), title, caption, legend, draw(WIDE), draw(NARROW))

@@ -1,0 +1,156 @@
+"""The closing summary as text: the verdict at a glance, and what to do about it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from testcard.core.outcome import FAIL, NOT_JUDGED, WARN
+from testcard.core.quantity import human_s
+from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
+from testcard.reports import overview
+from testcard.reports.printable import one_line, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_IN_FULL = 10  # failures; more would scroll the verdict's reasons off the screen, and the report has them
+_LONGEST = 600  # characters of expected and actual
+_NARROWEST = 40
+_COLOURS = {
+    "kept": "bold green", "broken": "bold red", "refuted": "bold red", "inconclusive": "bold yellow",
+    "not-judged": "bold red", "interrupted": "bold yellow", "error": "bold magenta",
+}  # fmt: skip
+
+
+def terminal(summary: Summary, *, colour: bool, width: int, report: str) -> str:
+    """The closing summary.
+
+    Args:
+        colour: with ANSI colours; otherwise plain text. The environment is not asked.
+        width: columns of the terminal.
+        report: where the report is, as the last line shows it.
+    """
+    from rich.console import Console  # imported here: it costs start-up time that `--help` need not pay
+
+    sink = io.StringIO()
+    console = Console(
+        file=sink, width=max(width, _NARROWEST), force_terminal=colour, no_color=not colour,
+        color_system="standard" if colour else None, legacy_windows=False,
+        markup=False, highlight=False, emoji=False, _environ={},
+    )  # fmt: skip
+    paper = _Paper(console)
+    if summary.requirements is not None:
+        _requirements(paper, summary)
+    if summary.load is not None:
+        _load(paper, summary.load)
+    if summary.advice:
+        paper.blank()
+        for advice in summary.advice:
+            paper.item("→", printable(advice), indent=2)
+    paper.blank()
+    word = overview.verdict_word(summary)
+    paper.item(word, printable(summary.headline), style=_COLOURS.get(summary.verdict, "bold"), gap=2)
+    paper.whole(f"{'report':<{len(word)}}  {printable(report)}")
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+
+
+class _Paper:
+    """Lines with a label and a text that wraps under itself."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def blank(self) -> None:
+        self._console.print()
+
+    def item(self, label: str, text: str, *, style: str = "", indent: int = 0, gap: int = 1) -> None:
+        from rich.text import Text
+
+        hang = " " * (indent + len(label) + gap)
+        room = max(20, self._console.width - len(hang))
+        lines = Text(text).wrap(self._console, room) or [Text("")]
+        for number, line in enumerate(lines):
+            start = Text(" " * indent).append(label, style).append(" " * gap) if number == 0 else Text(hang)
+            self._console.print(start.append_text(line), soft_wrap=True)
+
+    def whole(self, text: str, style: str = "") -> None:
+        """One line that is never broken, so that it can be copied."""
+        self._console.print(text, style=style or None, soft_wrap=True)
+
+
+def _requirements(paper: _Paper, summary: Summary) -> None:
+    results = summary.requirements or ()
+    told = f"{len(results)} requirements: {overview.tally(overview.counts(results))}"
+    paper.item("check", f"{told if results else 'no requirement was judged'} · {overview.spent(summary.cost)}", gap=3)
+    failures = overview.of_kind(summary, FAIL)
+    for number, result in enumerate(failures):
+        if number < _IN_FULL:
+            _in_full(paper, result, "bold red")
+        else:
+            paper.item("✗", f"{result.id}  {one_line(result.actual, 100)}", style="bold red", indent=2)
+    if len(failures) > _IN_FULL:
+        paper.item("", f"the last {len(failures) - _IN_FULL} in one line each; the report has their evidence", indent=3)
+    for result in overview.of_kind(summary, overview.KNOWN):
+        paper.item("⚑", f"{result.id}  known: {one_line(result.reason or '', 200)}", style="bold yellow", indent=2)
+    for result in overview.of_kind(summary, WARN):
+        told = f"expected {one_line(result.expected, 200)}; got {one_line(result.actual, 200)}"
+        paper.item("!", f"{result.id}  {result.level}  {told}", style="bold yellow", indent=2)
+    for group in overview.by_reason(overview.of_kind(summary, NOT_JUDGED)):
+        names = ", ".join(result.id for result in group.requirements)
+        paper.item("?", f"not judged: {one_line(group.reason, 300)}", style="bold red", indent=2)
+        paper.item("", names, indent=3)
+
+
+def _in_full(paper: _Paper, result: RequirementResult, style: str) -> None:
+    paper.blank()
+    paper.item("✗", f"{result.id}  {result.level}", style=style, indent=2)
+    rows = (
+        ("", result.statement),
+        ("source", result.source),
+        ("expected", result.expected),
+        ("actual", result.actual),
+        ("evidence", overview.evidence(result)),
+    )
+    for label, text in rows:
+        if text:
+            paper.item(f"{label:<8}" if label else "", printable(text, _LONGEST), indent=6, gap=2 if label else 0)
+    if result.reproduce:
+        paper.whole(f"      {'try':<8}  {printable(result.reproduce)}")
+
+
+def _load(paper: _Paper, load: LoadSummary) -> None:
+    paper.blank()
+    paper.item("load", f"{overview.load_title(load)} · {overview.account(load)}", gap=4)
+    for name, values in overview.spans(load).items():
+        if name == "first_byte_s":
+            continue
+        title, span = overview.SPANS[name]
+        figures = "  ".join(f"{quantile} {human_s(value)}" for quantile, value in values.items())
+        paper.item(f"{title:<13}", f"{figures}   ({span})", indent=8)
+    counted = " · ".join(f"{name} {number:,}" for name, number in overview.load_outcomes(load).items())
+    paper.item(f"{'outcomes':<13}", counted, indent=8)
+    rates = f"offered {load.offered_rate_per_s:.4g}/s, achieved {load.achieved_rate_per_s:.4g}/s"
+    paper.item(f"{'rate':<13}", rates, indent=8)
+    if load.validity != "ok":
+        paper.item(
+            "!",
+            f"{load.validity}: the figures describe the generator, and certify nothing",
+            style="bold yellow",
+            indent=6,
+        )
+    for note in load.notes:
+        paper.item("!", printable(note), style="bold yellow", indent=6)
+    for bound in overview.bounds(load):
+        _bound(paper, bound)
+
+
+def _bound(paper: _Paper, bound: Bound) -> None:
+    sign = overview.BOUND_SIGNS.get(bound.verdict, "?")
+    asked = "" if bound.asked else ", not asked for"
+    text = f"{bound.id}  {bound.verdict}{asked}: {overview.demand(bound)}; {overview.measured(bound)}"
+    paper.item(sign, text, style=_COLOURS.get(bound.verdict, "bold"), indent=6)
+    if bound.verdict != "kept":
+        paper.item("", overview.misses(bound), indent=8, gap=0)
+    if bound.advice:
+        paper.item("→", printable(bound.advice), indent=8)
