@@ -6,24 +6,9 @@ import sys
 
 import click
 
-from testcard.core.errors import UsageError
-from testcard.core.quantity import duration_s
+from testcard.cli.quantities import Duration
 
 _DEFAULT_PORT = 8600
-
-
-class _Duration(click.ParamType[float]):
-    """Seconds, written as `30s`, `200ms` or `1m`."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
-        try:
-            return duration_s(str(value))
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
 
 
 class _SizeFactor(click.ParamType[tuple[str, float]]):
@@ -59,13 +44,13 @@ Examples:
 @click.option("--dialect", default="page", show_default=True, help="Error documents: page, vendor or openai.")
 @click.option("--model", metavar="SLUG", help="Serve this model instead of the profile's.")
 @click.option("--rpm", type=int, metavar="N", help="Requests per window for every key.")
-@click.option("--window", "window_s", type=_Duration(), metavar="SPAN", help="Window of the limits, e.g. 60s.")
+@click.option("--window", "window_s", type=Duration(), metavar="SPAN", help="Window of the limits, e.g. 60s.")
 @click.option("--burst", type=float, metavar="X", help="Times the even rate for 10 s; 1: none.")
 @click.option("--seed", default=1, show_default=True, help="One seed, one behaviour.")
 @click.option(
     "--latency-median",
     "latency_median_s",
-    type=_Duration(),
+    type=Duration(),
     default=0.0,
     metavar="SPAN",
     help="Median of the lognormal service time.  [default: none is added]",
@@ -73,7 +58,7 @@ Examples:
 @click.option(
     "--latency-p99",
     "latency_p99_s",
-    type=_Duration(),
+    type=Duration(),
     metavar="SPAN",
     help="Its 99th percentile.  [default: 3 times the median]",
 )

@@ -1,0 +1,283 @@
+"""Each fault of the mock shows where its requirement is looked at, and the correct mock shows none.
+
+The gateway is asked directly here, without HTTP and on a clock of the test's own: a hundred and more servers.
+Whether the conformance suite names the requirement is the suite's own test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from testcard import schemas
+from testcard.mock_server import FAULTS, MockSettings
+from testcard.mock_server.gateway import Gateway
+from testcard.mock_server.message import GENERATIONS, MODELS, Answer
+from testcard.mock_server.promise import promise
+
+PROMISE = promise()
+KEYS = PROMISE.keys
+BODY = {"model": PROMISE.model, "prompt": "a harbour", "size": "512x512", "response_format": "b64_json"}
+BARE = {"model": PROMISE.model, "prompt": "a harbour"}
+STRANGER = "Bearer sk-aig-nobody"
+MAIN = f"Bearer {KEYS['main']}"
+
+# Probe by name: method, path, Authorization, body (an object, or bytes), further headers.
+Probe = tuple[str, str, str | None, Any, Mapping[str, str]]
+PROBES: dict[str, Probe] = {
+    "stranger": ("POST", GENERATIONS, STRANGER, BODY, {}),
+    "stranger, bad body": ("POST", GENERATIONS, STRANGER, {"n": 0}, {}),
+    "keyless": ("POST", GENERATIONS, None, BODY, {}),
+    "bare key": ("POST", GENERATIONS, "sk-aig-nobody", BODY, {}),
+    "basic": ("POST", GENERATIONS, "Basic c2stYWlnOng=", BODY, {}),
+    "empty bearer": ("POST", GENERATIONS, "Bearer", BODY, {}),
+    "base64": ("POST", GENERATIONS, MAIN, BODY, {"x-request-id": "mine-1"}),
+    "stranger again": ("POST", GENERATIONS, STRANGER, BODY, {}),
+    "base64, another prompt": ("POST", GENERATIONS, MAIN, {**BODY, "prompt": "a forest"}, {}),
+    "base64, two": ("POST", GENERATIONS, MAIN, {**BODY, "n": 2}, {}),
+    "portrait": ("POST", GENERATIONS, MAIN, {**BODY, "size": "768x1024"}, {}),
+    "url": ("POST", GENERATIONS, MAIN, {**BODY, "response_format": "url"}, {}),
+    "bare": ("POST", GENERATIONS, MAIN, BARE, {}),
+    "full": ("POST", GENERATIONS, MAIN, {**BODY, "n": 1}, {}),
+    "unicode": ("POST", GENERATIONS, MAIN, {**BODY, "prompt": 'a "灯台"\n🗼'}, {}),
+    "unknown field": ("POST", GENERATIONS, MAIN, {**BODY, "seed": 1}, {}),
+    "sdk": ("POST", GENERATIONS, MAIN, BODY, {"x-stainless-lang": "python"}),
+    "not JSON": ("POST", GENERATIONS, MAIN, b"{'prompt': 1}", {}),
+    "array": ("POST", GENERATIONS, MAIN, b"[1]", {}),
+    "text": ("POST", GENERATIONS, MAIN, BODY, {"content-type": "text/plain"}),
+    "empty object": ("POST", GENERATIONS, MAIN, {}, {}),
+    "no prompt": ("POST", GENERATIONS, MAIN, {"model": PROMISE.model}, {}),
+    "prompt 7": ("POST", GENERATIONS, MAIN, {**BODY, "prompt": 7}, {}),
+    "prompt null": ("POST", GENERATIONS, MAIN, {**BODY, "prompt": None}, {}),
+    "model other": ("POST", GENERATIONS, MAIN, {**BODY, "model": "nobody/nothing"}, {}),
+    "model suffix": ("POST", GENERATIONS, MAIN, {**BODY, "model": f"{PROMISE.model}-x"}, {}),
+    "model 7": ("POST", GENERATIONS, MAIN, {**BODY, "model": 7}, {}),
+    "n 0": ("POST", GENERATIONS, MAIN, {**BODY, "n": 0}, {}),
+    "n 11": ("POST", GENERATIONS, MAIN, {**BODY, "n": 11}, {}),
+    "n string": ("POST", GENERATIONS, MAIN, {**BODY, "n": "2"}, {}),
+    "n true": ("POST", GENERATIONS, MAIN, {**BODY, "n": True}, {}),
+    "size word": ("POST", GENERATIONS, MAIN, {**BODY, "size": "big"}, {}),
+    "size 7": ("POST", GENERATIONS, MAIN, {**BODY, "size": 7}, {}),
+    "format other": ("POST", GENERATIONS, MAIN, {**BODY, "response_format": "png"}, {}),
+    "format upper": ("POST", GENERATIONS, MAIN, {**BODY, "response_format": "URL"}, {}),
+    "format 7": ("POST", GENERATIONS, MAIN, {**BODY, "response_format": 7}, {}),
+    "n and size": ("POST", GENERATIONS, MAIN, {**BODY, "n": 0, "size": "big"}, {}),
+    "empty wallet": ("POST", GENERATIONS, f"Bearer {KEYS['empty_wallet']}", BODY, {}),
+    "empty wallet again": ("POST", GENERATIONS, f"Bearer {KEYS['empty_wallet']}", BODY, {}),
+    "unknown path": ("POST", "/v1/nothing", MAIN, BODY, {}),
+    "get": ("GET", GENERATIONS, MAIN, b"", {}),
+    "models": ("GET", MODELS, MAIN, b"", {}),
+}
+# On the limited key: within its limit, above it, the second key then, and the limited one after the promised wait.
+LIMITS = ("limited", "over the limit", "second key", "after the wait")
+GOOD = {"base64", "base64, another prompt", "base64, two", "portrait", "url", "bare", "full", "unicode"}
+REFUSED = {"not JSON", "array", "empty object", "prompt 7", "n 0", "size word", "format other"}
+
+# Where each requirement is looked at. A fault that breaks it must show in one of these probes.
+SHOWS: dict[str, set[str]] = {
+    "transport.json-content-type": GOOD,
+    "transport.json-body": GOOD,
+    "transport.framing": GOOD,
+    "transport.synchronous": GOOD,
+    "transport.unknown-path": {"unknown path"},
+    "transport.wrong-method": {"get"},
+    "transport.allow": {"get"},
+    "transport.other-content-type": {"text"},
+    "auth.missing-key": {"keyless"},
+    "auth.wrong-key": {"stranger", "stranger again"},
+    "auth.malformed-credentials": {"bare key", "basic", "empty bearer"},
+    "auth.before-validation": {"stranger, bad body"},
+    "auth.challenge": {"stranger"},
+    "auth.key-not-echoed": {"stranger", "url"},
+    "generate.minimal": {"bare"},
+    "generate.full": {"full"},
+    "generate.default-format": {"bare"},
+    "generate.default-n": {"bare"},
+    "generate.default-size": {"bare"},
+    "generate.b64-json": {"base64"},
+    "generate.url": {"url"},
+    "generate.n-honoured": {"base64, two"},
+    "generate.unicode-prompt": {"unicode"},
+    "generate.unknown-field": {"unknown field"},
+    "generate.malformed-json": {"not JSON"},
+    "generate.not-an-object": {"array"},
+    "generate.prompt-missing": {"no prompt", "empty object"},
+    "generate.prompt-type": {"prompt 7", "prompt null"},
+    "generate.model-unknown": {"model other", "model suffix"},
+    "generate.model-type": {"model 7"},
+    "generate.n-out-of-range": {"n 0", "n 11"},
+    "generate.n-type": {"n string", "n true"},
+    "generate.size-invalid": {"size word"},
+    "generate.size-type": {"size 7"},
+    "generate.response-format-invalid": {"format other", "format upper"},
+    "generate.response-format-type": {"format 7"},
+    "generate.forbidden-combination": {"n and size"},
+    "response.data": GOOD,
+    "response.created": GOOD,
+    "response.no-error": GOOD,
+    "response.one-representation": GOOD,
+    "image.base64": {"base64"},
+    "image.decodable": {"base64"},
+    "image.size": {"portrait"},
+    "image.distinct": {"base64, two", "base64, another prompt"},
+    "image.not-blank": {"base64"},
+    "media.url-absolute": {"url"},
+    "media.host": {"url"},
+    "media.fetch": {"url"},
+    "media.content-type": {"url"},
+    "error.envelope": REFUSED,
+    "error.code": REFUSED,
+    "error.refusal-status": REFUSED,
+    "error.refusal-400": REFUSED,
+    "error.authentication": {"stranger"},
+    "error.credits": {"empty wallet"},
+    "error.empty-wallet": {"empty wallet", "empty wallet again"},
+    "error.not-found": {"model other"},
+    "error.rate-limit": {"over the limit"},
+    "error.server": GOOD,
+    "error.unavailable": GOOD,
+    "error.no-internals": REFUSED,
+    "limit.enforced": {"over the limit"},
+    "limit.retry-after": {"over the limit"},
+    "limit.retry-after-honest": {"after the wait"},
+    "limit.per-key": {"second key"},
+    "limit.headers": {"limited"},
+    "identity.request-id": GOOD,
+    "identity.request-id-echoed": {"base64"},
+    "models.list": {"models"},
+    "models.target-listed": {"models"},
+    "sdk.request-form": {"sdk"},
+}
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def seen(settings: MockSettings) -> dict[str, Any]:
+    """What a client could notice in the answer to each probe."""
+    clock = Clock()
+    gateway = Gateway(settings, clock)
+
+    async def ask(probe: Probe) -> Answer:
+        method, path, authorization, body, more = probe
+        headers = {"content-type": "application/json", "host": "127.0.0.1:1", **more}
+        if authorization is not None:
+            headers["authorization"] = authorization
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await gateway.answer(gateway.call(method, path, headers, data, "http://127.0.0.1:1"))
+
+    answers = {}
+    for name, probe in PROBES.items():
+        answers[name] = notice(await ask(probe), gateway)
+    refusable = {**BODY, "n": 0}
+    limited: Probe = ("POST", GENERATIONS, f"Bearer {KEYS['limited']}", refusable, {})
+    for number in range(12):
+        answer = await ask(limited)
+        answers["limited" if number < 10 else "over the limit"] = notice(answer, gateway)
+    answers["second key"] = notice(await ask((*limited[:2], f"Bearer {KEYS['second']}", *limited[3:])), gateway)
+    clock.now += 1 + float(re.sub(r"[^0-9.]", "", answer.header("retry-after") or "") or 60)
+    answers["after the wait"] = notice(await ask(limited), gateway)
+    return answers
+
+
+def notice(answer: Answer, gateway: Gateway) -> Any:
+    """The parts of an answer that are the same every time, and the pictures that it leads to."""
+    pictures = []
+    for token in re.findall(rb"/media/([0-9a-f]{32})\.png", answer.body):
+        call = gateway.call("GET", f"/media/{token.decode()}.png", {}, b"", "http://127.0.0.1:1")
+        fetched = gateway.picture(token.decode(), call)
+        pictures.append((fetched.status, fetched.media_type, fetched.framing, hashlib.sha256(fetched.body).hexdigest()))
+    text = re.sub(r"/media/[0-9a-f]{32}", "/media/TOKEN", answer.body.decode("latin-1"))
+    created = re.search(r'"created": "?([0-9.]+)', text)
+    if created is not None and abs(float(created[1]) - time.time()) < 300:
+        text = re.sub(r'"created": ("?)[0-9]+', r'"created": \1NOW', text)
+    return answer.status, answer.media_type, answer.framing, answer.headers, text, pictures
+
+
+@pytest.fixture(scope="module")
+def correct() -> dict[str, dict[str, Any]]:
+    """What the correct mock shows, by dialect."""
+    return {name: asyncio.run(seen(MockSettings(dialect=name))) for name in schemas.dialects()}
+
+
+def test_every_requirement_can_be_broken() -> None:
+    """Each requirement of the catalogue has a fault, and each fault names requirements of the catalogue."""
+    catalogue = schemas.requirements()
+    broken = {requirement for fault in FAULTS.values() for requirement in fault.breaks}
+    assert broken == set(catalogue)
+    for fault in FAULTS.values():
+        assert all(fault.dialect in catalogue[requirement].dialects for requirement in fault.breaks)
+
+
+def test_the_table_is_a_table() -> None:
+    """Names are words and unique, descriptions are one sentence, and each fault changes exactly what it says."""
+    for name, fault in FAULTS.items():
+        assert fault.name == name
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+        assert re.fullmatch(r"[^\n]{10,120}\.", fault.describe)
+    areas = sum(len(area) for area in _areas())
+    assert areas == len(FAULTS), "two faults have the same name"
+
+
+def _areas() -> list[tuple[Any, ...]]:
+    from testcard.mock_server import faults
+
+    return [area.FAULTS for area in faults._AREAS]
+
+
+def test_a_correct_mock_always_shows_the_same(correct: dict[str, dict[str, Any]]) -> None:
+    """Without a fault nothing differs from one server to the next, so that every difference is a fault's."""
+    for name, shown in correct.items():
+        assert asyncio.run(seen(MockSettings(dialect=name))) == shown
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_shows_where_its_requirement_is_looked_at(name: str, correct: dict[str, dict[str, Any]]) -> None:
+    """The answers to the probes of each broken requirement differ from the correct mock's."""
+    fault = FAULTS[name]
+    shown = asyncio.run(seen(MockSettings(faults=(name,), dialect=fault.dialect)))
+    differs = {probe for probe in shown if shown[probe] != correct[fault.dialect][probe]}
+    for requirement in fault.breaks:
+        assert differs & SHOWS[requirement], f"shows only in {sorted(differs)}"
+
+
+def test_all_faults_at_once_are_survived() -> None:
+    """Faults combine: whatever is switched on together, every probe gets an answer."""
+    shown = asyncio.run(seen(MockSettings(faults=tuple(FAULTS))))
+    assert shown.keys() == {*PROBES, *LIMITS}
+
+
+def _items(name: str) -> list[dict[str, str]]:
+    gateway = Gateway(MockSettings(faults=(name,)))
+    data = json.dumps({**BODY, "n": 2}).encode()
+    call = gateway.call("POST", GENERATIONS, {"authorization": MAIN}, data, "http://127.0.0.1:1")
+    items: list[dict[str, str]] = asyncio.run(gateway.answer(call)).document["data"]
+    return items
+
+
+def test_urlsafe_base64_really_is() -> None:
+    """base64-url-safe always holds a letter of the other alphabet."""
+    assert all(set("-_") & set(item["b64_json"]) for item in _items("base64-url-safe"))
+
+
+def test_unpadded_base64_really_is() -> None:
+    """base64-unpadded always lacks padding that was due."""
+    for item in _items("base64-unpadded"):
+        assert len(item["b64_json"]) % 4 != 0
+        padded = item["b64_json"] + "=" * (-len(item["b64_json"]) % 4)
+        assert base64.b64decode(padded, validate=True).startswith(b"\x89PNG")
