@@ -256,7 +256,7 @@ def wrong_key(ask: Asker) -> list[Request]:
 
 def malformed_credentials(ask: Asker) -> list[Request]:
     forms = {
-        "an empty bearer token": "Bearer ",
+        "an empty bearer token": "Bearer",
         "a key as Basic": f"Basic {WRONG_KEY}",
         "a key without a scheme": WRONG_KEY,
     }

@@ -26,7 +26,7 @@ class Contract:
     @cached_property
     def request_schema(self) -> dict[str, Any]:
         """CreateImageRequest with the target's own largest n and formats."""
-        schema = copy.deepcopy(schemas.openapi()["components"]["schemas"]["CreateImageRequest"])
+        schema: dict[str, Any] = copy.deepcopy(schemas.openapi()["components"]["schemas"]["CreateImageRequest"])
         fields = schema["properties"]
         fields["n"]["maximum"] = self.target.max_n
         fields["response_format"]["enum"] = [*self.target.response_formats, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from testcard.conformance import case
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
@@ -17,6 +18,15 @@ BY_PROBE = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-
 """The requirements that the probe judges."""
 _BEYOND = 3
 """How many requests more than the limit are sent before it counts as not enforced."""
+
+
+def most_requests(session: Session, wanted: Sequence[str]) -> tuple[int, int]:
+    """How many requests, and how many images, the probe may take for these requirements."""
+    limit = session.contract.target.limited
+    if limit is None or not any(name in BY_PROBE and session.unmet(name) is None for name in wanted):
+        return 0, 0
+    most = limit.requests + _BEYOND
+    return most + 2, most
 
 
 def probe(session: Session) -> None:

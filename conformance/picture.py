@@ -146,7 +146,7 @@ def _blank(image: Image.Image) -> bool:
     converted = image.convert("RGB") if image.mode not in ("L", "RGB", "RGBA") else image
     bands = converted.getextrema()
     pairs = bands if isinstance(bands[0], tuple) else (bands,)
-    return all(low == high for low, high in pairs[:3])  # type: ignore[misc, has-type]  # Pillow types both forms as one
+    return all(low == high for low, high in pairs[:3])
 
 
 def _start(data: bytes) -> str:

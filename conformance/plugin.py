@@ -21,9 +21,10 @@ from testcard.conformance.case import Cases
 from testcard.conformance.limitprobe import BY_PROBE, probe
 from testcard.conformance.session import CheckOptions, Session, selected
 from testcard.core import outcome
+from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged, TestcardError, UsageError
 from testcard.core.summary import RequirementResult
-from testcard.core.target import Keyring, find_target
+from testcard.core.target import Keyring, find_target, parse_headers
 
 __all__ = ["BrokenShould", "Settings", "requirement"]
 
@@ -86,7 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the selected requirements; judge last what any answer may show."""
     settings = config.stash.get(SETTINGS, None)
     wanted = settings.wanted if settings else _wanted(config)
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         name = _name(item)
         (dropped if name is not None and name not in wanted else kept).append(item)
@@ -157,13 +159,10 @@ def _session(config: pytest.Config, environ: Mapping[str, str]) -> Session:
         "dialect": option("dialect"),
         "keys": {"main": option("api-key-env")} if option("api-key-env") else None,
         "headers": parse_headers(option("header")),
-        "confirmed_host": option("confirm-host"),
     }
-    target = find_target(option("target"), overrides, Path.cwd())
+    target = find_target(option("target"), overrides, Path.cwd(), confirmed_host=option("confirm-host"))
     if target is None:
         raise UsageError("no target: pass --testcard-target or --testcard-base-url")
-    from testcard.core.budget import Budget
-
     return Session(
         target,
         Keyring(target, environ),
@@ -177,31 +176,13 @@ def _session(config: pytest.Config, environ: Mapping[str, str]) -> Session:
     )
 
 
-def parse_headers(lines: list[str]) -> dict[str, str] | None:
-    """Header options, `Name: value`.
-
-    Raises:
-        UsageError: a line has no colon, or names a header that carries keys.
-    """
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise UsageError(f"--header {line!r}: write 'Name: value'")
-        if name.strip().lower() == "authorization":
-            raise UsageError("--header Authorization: keys come from the environment; set TESTCARD_API_KEY")
-        headers[name.strip()] = value.strip()
-    return headers or None
-
-
 class Verify:
     """Asks for what a test's requirement needs, and fails, warns or skips by what was found."""
 
-    def __init__(self, session: Session, name: str, cases: Cases | None, config: pytest.Config) -> None:
+    def __init__(self, session: Session, name: str, cases: Cases | None = None) -> None:
         self.session = session
         self.name = name
         self._cases = cases
-        self._config = config
 
     def __call__(self) -> None:
         __tracebackhide__ = True
@@ -255,4 +236,4 @@ def verify(request: pytest.FixtureRequest, testcard_session: Session) -> Verify:
     marker = request.node.get_closest_marker("requirement")
     if marker is None:
         raise NotJudged(f"{request.node.nodeid} is marked with no requirement")
-    return Verify(testcard_session, *marker.args, request.config)
+    return Verify(testcard_session, *marker.args)

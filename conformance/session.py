@@ -108,6 +108,8 @@ class Session:
         self._done: dict[str, threading.Event] = {}
         self._crash: BaseException | None = None
         self._dead = 0
+        self.planned = 0
+        """Requests that will be sent if nothing has to be repeated, as far as it is known."""
         self._closed = False
         self.fatal: TestcardError | None = None
         """Why the rest of the check was not asked for."""
@@ -169,6 +171,7 @@ class Session:
     def prepare(self, wanted: Sequence[tuple[str, Cases]]) -> None:
         """Begin to ask for requirements side by side: what should cost nothing first, then what is billed."""
         planned = [(name, list(cases(self.asker))) for name, cases in wanted]
+        self.planned = self.sender.requests + len({r.identity for _, requests in planned for r in requests})
         planned.sort(key=lambda row: sum(request.images for request in row[1]))
         for name, requests in planned:
             self._done[name] = threading.Event()

@@ -205,6 +205,8 @@ class Sender:
             last = time.monotonic() - self._started
             if coding_problem:
                 failure = Failure("framing", coding_problem)
+        except httpx.LocalProtocolError as error:
+            raise UsageError(f"a header of the target cannot be sent: {self._redactor.text(str(error))}") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             failure = self._failure(error)
         return _Reply(sent, at, first, last, response, failure)

@@ -11,7 +11,7 @@ import difflib
 import ipaddress
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Target:
 
     def describe(self) -> dict[str, Any]:
         """What reports may say about the target: no keys, no header values."""
-        told = {
+        told: dict[str, Any] = {
             "name": self.name,
             "base_url": self.base_url,
             "model": self.model,
@@ -202,13 +202,33 @@ def header_secrets(target: Target, environ: Mapping[str, str] | None = None) -> 
     return tuple(values[name] for name, raw in target.headers.items() if raw.startswith("env:"))
 
 
-def find_target(name: str | None, overrides: Mapping[str, Any], directory: Path) -> Target | None:
+def parse_headers(lines: Iterable[str]) -> dict[str, str] | None:
+    """Header options, `Name: value`; None where there are none.
+
+    Raises:
+        UsageError: a line has no colon, or names the header that carries keys.
+    """
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"--header {line!r}: write 'Name: value'")
+        if name.strip().lower() == "authorization":
+            raise UsageError("--header Authorization: keys come from the environment; set TESTCARD_API_KEY")
+        headers[name.strip()] = value.strip()
+    return headers or None
+
+
+def find_target(
+    name: str | None, overrides: Mapping[str, Any], directory: Path, *, confirmed_host: str | None = None
+) -> Target | None:
     """The target that options and files name, or None where nothing names one.
 
     Args:
         name: `--target`: a profile that ships, or a file.
         overrides: fields from the command line; None values are ignored.
         directory: the working directory, where testcard.toml and pyproject.toml are looked for.
+        confirmed_host: the host that the user confirmed.
 
     Raises:
         UsageError: a file or a field is wrong.
@@ -225,7 +245,7 @@ def find_target(name: str | None, overrides: Mapping[str, Any], directory: Path)
         merged.setdefault("name", urlsplit(str(given["base_url"])).hostname or "unnamed")
     target = _build(merged, tables, where)
     if local:
-        _check_local(target, where, base.get("base_url"), given)
+        _check_local(target, where, base.get("base_url"), given, confirmed_host)
     return target
 
 
@@ -339,7 +359,9 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
     "name": str, "default_size": str, "default_response_format": str, "ca_file": str,
 }  # fmt: skip
-_WORDS = {name: {int: "an integer", str: "a string"}.get(kind, "a number") for name, kind in _KINDS.items()}  # type: ignore[call-overload]
+_WORDS = {
+    name: "an integer" if kind is int else "a string" if kind is str else "a number" for name, kind in _KINDS.items()
+}
 
 
 def _check_values(target: Target, where: str) -> None:
@@ -364,7 +386,9 @@ def _check_values(target: Target, where: str) -> None:
             raise UsageError(f"{where}: {sentence}")
 
 
-def _check_local(target: Target, where: str, profile_url: Any, given: Mapping[str, Any]) -> None:
+def _check_local(
+    target: Target, where: str, profile_url: Any, given: Mapping[str, Any], confirmed_host: str | None
+) -> None:
     """A file that came with a cloned repository gets no key but those meant for testcard, and sends
     them to no host that the user did not name.
     """
@@ -382,7 +406,7 @@ def _check_local(target: Target, where: str, profile_url: Any, given: Mapping[st
                 "directory may name TESTCARD_* variables only"
             )
     named = given.get("base_url") or target.host == urlsplit(str(profile_url or "")).hostname
-    if not (named or target.on_loopback or given.get("confirmed_host") == target.host):
+    if not (named or target.on_loopback or confirmed_host == target.host):
         raise UsageError(
             f"{where} names the host {target.host}: a file found in the working directory sends no key to a host "
             f"that you did not name; pass --confirm-host {target.host} or --base-url"

@@ -1,0 +1,182 @@
+"""From a run directory to its summary: the same for a run that just ended, one of last week, one that was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from testcard.conformance import Tally, gate
+from testcard.core import outcome
+from testcard.core.outcome import Signals, exit_code, verdict
+from testcard.core.record import Record
+from testcard.core.runfile import Footer, Header, RunFile
+from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
+from testcard.core.target import KnownFailure, Slo
+
+_MOST_ADVICE = 6
+
+
+class _Totals:
+    """What was spent, and whether a load was answered at all."""
+
+    def __init__(self) -> None:
+        self.requests = self.images = self.media = 0
+        self.loaded = self.loaded_well = 0
+
+    def add(self, record: Record) -> None:
+        self.requests += record.sent_s is not None
+        self.images += record.images
+        self.media += record.media_fetches
+        if record.outcome is not None:
+            self.loaded += 1
+            self.loaded_well += record.outcome in ("valid", "invalid")
+
+
+def conclude(directory: Path) -> Summary:
+    """The summary of a run directory, from its records alone.
+
+    Raises:
+        RunFileError: there is no run, or it cannot be read.
+    """
+    run = RunFile(directory)
+    header, footer = run.header, run.footer()
+    options = header.options or {}
+    tally = Tally(
+        strict=bool(options.get("strict")),
+        known=[KnownFailure(**row) for row in options.get("known_failures", ())],
+    )
+    totals = _Totals()
+    for record in run.records():
+        tally.add(record)
+        totals.add(record)
+    for finding in run.findings():
+        tally.add(finding)
+    for skip in run.skips():
+        tally.add(skip)
+    checked = bool(header.requirements)
+    names = header.requirements if checked else tally.seen()
+    results = tuple(tally.result(name) for name in names)
+    load = _load(run, options, directory)
+    ended = footer.ended if footer else "cut-off"
+    reason = footer.reason if footer else f"the run was cut off after {totals.requests} requests"
+    if checked and ended == "complete":
+        watched = gate(record for record in run.records() if record.phase == "check")
+        ended, reason = ("unanswered", watched) if watched else (ended, reason)
+    if not checked and totals.loaded and not totals.loaded_well and ended == "complete":
+        ended, reason = "unanswered", "no arrival was answered with a 2xx"
+    bounds = [bound for bound in (*load.claims, *load.slos) if bound.asked] if load else []
+    stale = tally.stale()
+    signals = Signals(
+        interrupted=ended == "interrupted",
+        error=ended == "error",
+        unanswered=ended == "unanswered",
+        broken=bool(stale)
+        or any(row.outcome == outcome.FAIL and not row.known for row in results)
+        or any(bound.verdict == "refuted" for bound in bounds),
+        inconclusive=ended in ("budget", "cut-off") or any(bound.verdict == "inconclusive" for bound in bounds),
+        unjudged_must=any(row.outcome == outcome.NOT_JUDGED and row.level == "MUST" for row in results),
+        require_all=bool(options.get("require_all")),
+    )
+    code = exit_code(signals)
+    price = header.target.get("price_usd_per_image")
+    return Summary(
+        testcard=header.testcard,
+        command=header.command,
+        verdict=verdict(code),
+        exit_code=code,
+        target=header.target,
+        started_at=header.started_at,
+        seed=header.seed,
+        cost=Cost(totals.requests, totals.images, totals.media, _usd(totals.images, price)),
+        headline=_headline(code, reason, results, bounds, stale),
+        advice=_advice(header, footer, results, bounds, stale, load, reason)[:_MOST_ADVICE],
+        ended_at=footer.ended_at if footer else None,
+        ended=ended,
+        requirements=results if names else None,
+        load=load,
+    )
+
+
+def _usd(images: int, price: Any) -> float | None:
+    return round(images * price, 6) if isinstance(price, (int, float)) else None
+
+
+def _load(run: RunFile, options: dict[str, Any], directory: Path) -> LoadSummary | None:
+    if run.header.load is None or not any(record.outcome for record in run.records()):
+        return None
+    from testcard.load import Generator
+    from testcard.load import conclude as conclude_load
+
+    return conclude_load(
+        run.header.load,
+        run.records(),
+        claims=tuple(options.get("claims", ())),
+        slos=tuple(Slo(**row) for row in options.get("slos", ())),
+        generator=Generator.read(directory),
+        price_usd=run.header.target.get("price_usd_per_image"),
+    )
+
+
+def _headline(
+    code: int,
+    reason: str | None,
+    results: Sequence[RequirementResult],
+    bounds: Sequence[Bound],
+    stale: Sequence[str],
+) -> str:
+    if code in (130, 5) or (code == 3 and reason):
+        return reason or verdict(code)
+    broken = [row.id for row in results if row.outcome == outcome.FAIL and not row.known]
+    refuted = [bound.id for bound in bounds if bound.verdict == "refuted"]
+    if code == 1:
+        parts = []
+        if broken:
+            parts.append(f"{len(broken)} of {len(results)} requirements: {_some(broken)}")
+        if refuted:
+            parts.append(f"{_some(refuted)} refuted")
+        return "; ".join([*parts, *stale])
+    if code == 4:
+        open_bounds = [bound.id for bound in bounds if bound.verdict == "inconclusive"]
+        return reason or f"too few samples to decide {_some(open_bounds)}"
+    unjudged = [row.id for row in results if row.outcome == outcome.NOT_JUDGED]
+    if code == 3:
+        return f"{len(unjudged)} requirements were left unjudged: {_some(unjudged)}"
+    kept = sum(row.outcome == outcome.PASS for row in results)
+    rest = f", {len(unjudged)} not judged" if unjudged else ""
+    certified = f"; {_some([bound.id for bound in bounds])} certified" if bounds else ""
+    return f"{kept} of {len(results)} requirements hold{rest}{certified}" if results else f"nothing broken{certified}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:4])
+    return shown + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _advice(
+    header: Header,
+    footer: Footer | None,
+    results: Sequence[RequirementResult],
+    bounds: Sequence[Bound],
+    stale: Sequence[str],
+    load: LoadSummary | None,
+    reason: str | None,
+) -> tuple[str, ...]:
+    """What to do next, the most important first."""
+    said = list(stale)
+    if reason and (footer is None or footer.ended in ("budget", "interrupted", "error")):
+        said.append(f"{reason}; what was recorded stands below")
+    broken = [row for row in results if row.outcome == outcome.FAIL and not row.known]
+    said += [f"fix {row.id}: expected {row.expected}, got {row.actual}" for row in broken]
+    said += [f"{bound.id}: {bound.advice}" for bound in bounds if bound.verdict == "inconclusive" and bound.advice]
+    by_reason: dict[str, list[str]] = {}
+    for row in results:
+        if row.outcome == outcome.NOT_JUDGED and row.reason:
+            by_reason.setdefault(row.reason, []).append(row.id)
+    said += [f"to judge {_some(names)}: {why}" for why, names in by_reason.items()]
+    if load is not None and load.validity != "ok":
+        said.append("the load generator could not keep its plan: its figures describe this machine, not the target")
+    options = header.options or {}
+    if options.get("load_left_out"):
+        said.append(str(options["load_left_out"]))
+    return tuple(said)

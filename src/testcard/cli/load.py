@@ -1,0 +1,51 @@
+"""`testcard load`: one load scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from testcard.cli.console import Console
+from testcard.cli.options import aim, load_options, output_options, target_options
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  testcard load --target mock --rate 20 --duration 1m --slo 'p95<=1s'
+  testcard load --target aigateway --confirm-host api.aigateway.sh --budget-images 400 --claim interactive
+"""
+)
+@target_options
+@load_options
+@output_options
+def load(
+    *, claims: tuple[str, ...], slos: tuple[str, ...], above_limit: bool, out: Path | None, strict: bool,
+    require_all: bool, as_json: bool, **options: object,
+) -> int:  # fmt: skip
+    """Send requests at planned times, record each, and sign what their latency shows."""
+    from testcard.cli.loading import permitted, plan_of, slos_of
+    from testcard.cli.perform import Job, perform
+    from testcard.core.errors import UsageError
+
+    aimed = aim(**options)  # type: ignore[arg-type]  # click hands over the options that target_options names
+    target = aimed.required()
+    plan = plan_of(target, **options)  # type: ignore[arg-type]  # and those that load_options names
+    refused = permitted(aimed, plan, above_limit=above_limit)
+    if refused is not None:
+        raise UsageError(refused)
+    job = Job(
+        command="load",
+        target=target,
+        seed=aimed.seed,
+        budget_images=aimed.budget_images,
+        budget_usd=aimed.budget_usd,
+        plan=plan,
+        claims=claims,
+        slos=slos_of(target, slos),
+        strict=strict,
+        require_all=require_all,
+        out=out,
+    )
+    return perform(job, Console(as_json=as_json), as_json=as_json)

@@ -1,0 +1,73 @@
+"""What the load options make together, and what a target outside loopback asks for first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from testcard.cli.options import Aim
+from testcard.core.errors import UsageError
+from testcard.core.target import Slo, Target
+
+if TYPE_CHECKING:
+    from testcard.load import LoadPlan
+
+
+def plan_of(
+    target: Target,
+    seed: int,
+    *,
+    scenario: str,
+    rate: float | None,
+    duration: float | None,
+    warmup: float | None,
+    arrivals: str | None,
+    processes: int,
+    size: str | None,
+    n: int,
+    response_format: str | None,
+    **_: object,
+) -> LoadPlan:
+    """The plan that the options make.
+
+    Raises:
+        UsageError: they make none.
+    """
+    from testcard.load import plan_load
+
+    return plan_load(
+        target,
+        scenario_name=scenario,
+        rate_per_s=rate,
+        duration_s=duration,
+        warmup_s=warmup,
+        arrivals=arrivals,
+        processes=processes,
+        size=size,
+        n=n,
+        response_format=response_format,
+        seed=seed,
+    )
+
+
+def slos_of(target: Target, texts: tuple[str, ...]) -> tuple[Slo, ...]:
+    """The target's own SLOs and those of the command line."""
+    from testcard.load import parse_slo
+
+    return (*target.slos, *(parse_slo(text) for text in texts))
+
+
+def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
+    """Why this load must not be sent, or None where it may. On loopback everything may."""
+    target = aimed.required()
+    if target.on_loopback:
+        return None
+    if not aimed.confirmed:
+        return f"load on {target.host} needs --confirm-host {target.host}"
+    if aimed.budget_images is None and aimed.budget_usd is None:
+        return f"load on {target.host} needs --budget-images or --budget-usd; this plan asks for {plan.images} images"
+    if not above_limit:
+        try:
+            plan.require_within(target.limit)
+        except UsageError as error:
+            return str(error)
+    return None

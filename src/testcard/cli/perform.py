@@ -1,0 +1,243 @@
+"""One run from its header to its report: check, load, or both."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from testcard import __version__
+from testcard.cli.console import Console
+from testcard.core.budget import Budget
+from testcard.core.errors import BudgetExhausted, NotJudged, TestcardError, UsageError
+from testcard.core.record import Record
+from testcard.core.redact import Redactor
+from testcard.core.runfile import NAME, Footer, Header, RunFile, RunWriter
+from testcard.core.target import Keyring, Slo, Target, header_secrets, header_values
+
+if TYPE_CHECKING:
+    from testcard.conformance import CheckOptions
+    from testcard.conformance.session import Session
+    from testcard.load import LoadPlan, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a command is to do."""
+
+    command: str
+    target: Target
+    seed: int
+    budget_images: int | None = None
+    budget_usd: float | None = None
+    check: CheckOptions | None = None
+    plan: LoadPlan | None = None
+    claims: tuple[str, ...] = ()
+    slos: tuple[Slo, ...] = ()
+    strict: bool = False
+    require_all: bool = False
+    load_left_out: str | None = None
+    """Why `run` does not load."""
+    out: Path | None = None
+
+
+def perform(job: Job, console: Console, *, as_json: bool) -> int:
+    """Do it, write the run directory, print the verdict; returns the exit code.
+
+    Raises:
+        UsageError: something is wrong with what was asked; nothing was sent.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled keeps its records
+    run = _Run(job, console)
+    ended, reason = "complete", None
+    try:
+        run.go()
+    except KeyboardInterrupt:
+        ended, reason = "interrupted", "interrupted"
+    except BudgetExhausted as error:
+        ended, reason = "budget", str(error)
+    except NotJudged as error:
+        ended, reason = "unanswered", str(error)
+    except TestcardError as error:
+        ended, reason = "error", str(error)
+    return run.end(ended, reason, as_json=as_json)
+
+
+class _Run:
+    def __init__(self, job: Job, console: Console) -> None:
+        self._job = job
+        self._console = console
+        self._keyring = Keyring(job.target)
+        header_values(job.target)  # a variable that is not set is said now, not in the middle
+        secrets = (*self._keyring.values, *header_secrets(job.target))
+        self._redactor = Redactor(secrets)
+        self._budget = Budget(job.budget_images, job.budget_usd, job.target.price_usd_per_image)
+        self._started = time.monotonic()
+        self._wanted = self._selection()
+        self.directory = _directory(job)
+        self._writer = RunWriter(self.directory, self._header(), self._redactor)
+        self._session: Session | None = None
+
+    def _selection(self) -> tuple[str, ...]:
+        if self._job.check is None:
+            return ()
+        from testcard.conformance import selected
+
+        return selected(self._job.check.only)
+
+    def _header(self) -> Header:
+        job = self._job
+        known = [dataclasses.asdict(row) for row in job.target.known_failures]
+        options: dict[str, Any] = {
+            "strict": job.strict,
+            "require_all": job.require_all,
+            "claims": list(job.claims),
+            "slos": [dataclasses.asdict(slo) for slo in job.slos],
+            "known_failures": known,
+        }
+        if job.load_left_out:
+            options["load_left_out"] = job.load_left_out
+        return Header(
+            testcard=__version__,
+            command=job.command,
+            started_at=_now(),
+            target=job.target.describe(),
+            seed=job.seed,
+            requirements=self._wanted,
+            load=job.plan.to_json() if job.plan else None,
+            options=options,
+        )
+
+    def go(self) -> None:
+        job, target = self._job, self._job.target
+        self._console.line(
+            f"testcard {__version__} · {target.name} at {target.base_url} · {target.model or 'no model named'} · "
+            f"dialect {target.dialect} · seed {job.seed}"
+        )
+        if job.check is not None:
+            self._check(job.check)
+        if job.plan is not None:
+            self._load(job.plan)
+        elif job.load_left_out:
+            self._console.line(f"load    left out: {job.load_left_out}")
+
+    def _check(self, options: CheckOptions) -> None:
+        from testcard.conformance.check import check
+        from testcard.conformance.session import Session
+
+        with self._console.phase("check") as phase:
+
+            def show(_: Record) -> None:
+                phase.update(session.sender.requests, session.planned, "requests")
+
+            session = self._session = Session(
+                self._job.target,
+                self._keyring,
+                options,
+                log=self._writer,
+                budget=self._budget,
+                started=self._started,
+                on_record=show,
+            )
+            check(session, self._wanted)
+        spent = session.sender.budget.spent
+        self._console.line(f"check   {session.sender.requests} requests, {spent} images")
+
+    def _load(self, plan: LoadPlan) -> None:
+        from testcard.load import run
+
+        _knock(self._job.target)
+        sent = self._session.sender.pacer.sent if self._session else ()
+        first = self._session.sender.requests + 1 if self._session else 1
+        with self._console.phase("load") as phase:
+
+            def show(progress: Progress) -> None:
+                if progress.starts_in_s > 0:
+                    phase.update(0, plan.count, f"starts in {progress.starts_in_s:.0f} s")
+                else:
+                    note = f"valid {progress.valid} · limited {progress.limited} · failed {progress.failed}"
+                    phase.update(progress.done, plan.count, note)
+
+            run(
+                plan,
+                self._job.target,
+                self._keyring,
+                directory=self.directory,
+                writer=self._writer,
+                redactor=self._redactor,
+                budget=self._budget,
+                started=self._started,
+                first_number=first,
+                sent=sent,
+                on_progress=show,
+            )
+
+    def end(self, ended: str, reason: str | None, *, as_json: bool) -> int:
+        """Write the end of the story, conclude, render and print."""
+        from testcard import reports
+        from testcard.cli.conclusion import conclude
+
+        if self._session is not None:
+            self._session.close()
+        said = self._redactor.text(reason) if reason else None
+        with suppress(TestcardError):  # a full disk: what was recorded is concluded all the same
+            self._writer.end(Footer(ended, _now(), self._writer.records, said))
+        summary = conclude(self.directory)
+        try:
+            summary.write(self.directory)
+            reports.render(self.directory, summary, RunFile(self.directory))
+        finally:
+            report = self.directory / "report.html"
+            text = reports.terminal(summary, colour=self._console.colour, width=self._console.width, report=str(report))
+            self._console.line(text.rstrip("\n"))
+            if as_json:
+                import json
+
+                click.echo(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+        return summary.exit_code
+
+
+def _directory(job: Job) -> Path:
+    """The run directory; one that holds a run already is left alone."""
+    if job.out is not None:
+        directory = job.out
+        if (directory / NAME).exists():
+            raise UsageError(f"--out {directory} holds a run already: name another folder, or remove it")
+        if directory.exists() and not directory.is_dir():
+            raise UsageError(f"--out {directory} is a file: name a folder")
+        return directory
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in job.target.name)
+    directory = Path("runs") / f"{stamp}-{name}"
+    number = 1
+    while directory.exists():
+        number += 1
+        directory = Path("runs") / f"{stamp}-{name}-{number}"
+    return directory
+
+
+def _knock(target: Target) -> None:
+    """Whether anybody listens at all; a load on a dead port would only wait.
+
+    Raises:
+        NotJudged: nobody does.
+    """
+    parts = urlsplit(target.base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((target.host, port), timeout=min(10.0, target.timeout_s)).close()
+    except OSError as error:
+        raise NotJudged(f"{target.base_url} did not answer: {error.strerror or error}") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,109 @@
+"""`testcard plan`: what a check or a load would send. Sends nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from testcard.cli.options import aim, check_options, load_options, target_options
+from testcard.core.target import Target, profile_target
+
+if TYPE_CHECKING:
+    from testcard.load import LoadPlan
+
+_ANSWER_S = 1.0
+"""How long an answer is taken to take, for the estimate of minutes."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  testcard plan --target aigateway
+  testcard plan --target aigateway --thorough --rate 5 --duration 10m
+"""
+)
+@target_options
+@check_options
+@load_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: object) -> None:
+    """Say what a check and a load would send: requests, billed images, money, minutes. Sends nothing."""
+    from testcard.cli.loading import plan_of
+
+    aimed = aim(**options)  # type: ignore[arg-type]  # click hands over the options that target_options names
+    target = aimed.target or profile_target("mock")
+    check = _check(target, only, aimed.seed, thorough=thorough)
+    load = plan_of(target, **options)  # type: ignore[arg-type]  # and those that load_options names
+    loading = _load(target, load)
+    if as_json:
+        click.echo(json.dumps({"target": target.describe(), "check": check, "load": loading}, indent=2))
+        return
+    click.echo(f"{target.name} at {target.base_url} · {target.model or 'no model named'}")
+    click.echo(f"check   {_line(check)}")
+    if check["limited_requests"]:
+        click.echo(
+            f"        and up to {check['limited_requests']} requests on the limited key: bodies that are refused, "
+            f"or, if those do not count, up to {check['limited_images']} images"
+        )
+    click.echo(f"load    {_line(loading)}")
+    if loading["limit"] is not None:
+        click.echo(f"        {loading['limit']}")
+
+
+def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) -> dict[str, Any]:
+    from testcard.conformance import CheckOptions, selected
+    from testcard.conformance.check import planned_requests
+    from testcard.conformance.limitprobe import most_requests
+    from testcard.conformance.session import Session
+    from testcard.core.target import Keyring
+
+    session = Session(target, Keyring(target), CheckOptions(seed=seed, thorough=thorough))
+    try:
+        wanted = selected(only)
+        requests = planned_requests(session, wanted)
+        limited, limited_images = most_requests(session, wanted)
+    finally:
+        session.close()
+    images = sum(request.images for request in requests if request.key != "empty_wallet")
+    waiting = target.limited.window_s if limited and target.limited else 0.0
+    return {
+        "requests": len(requests),
+        "images": images,
+        "usd": _usd(images, target),
+        "limited_requests": limited,
+        "limited_images": limited_images,
+        "seconds": round(max(len(requests) * _ANSWER_S / 4, waiting)),
+    }
+
+
+def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
+    from testcard.load import highest_rate_per_s
+
+    limit = None
+    if target.limit is not None:
+        highest = highest_rate_per_s(load, target.limit)
+        verb = "keeps" if load.keeps(target.limit) else "EXCEEDS"
+        limit = (
+            f"{load.rate_per_s:g}/s {verb} the key's limit of {target.limit.requests} requests in "
+            f"{target.limit.window_s:g} s, which allows this plan {highest:.3g}/s"
+        )
+    return {
+        "requests": load.count,
+        "images": load.images,
+        "usd": load.usd(target.price_usd_per_image),
+        "seconds": round(load.total_s),
+        "limit": limit,
+    }
+
+
+def _usd(images: int, target: Target) -> float | None:
+    return None if target.price_usd_per_image is None else round(images * target.price_usd_per_image, 6)
+
+
+def _line(part: dict[str, Any]) -> str:
+    usd = "at an unknown price" if part["usd"] is None else f"${part['usd']:.4f}"
+    seconds = part["seconds"]
+    span = f"{seconds} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{part['requests']} requests, {part['images']} images, {usd}, about {span}"
