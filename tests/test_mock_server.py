@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 from testcard.core.errors import UsageError
 from testcard.mock_server import MockSettings, identity, prompt_sha256, running
 from testcard.mock_server.promise import promise
+from testcard.mock_server.server import _listen
 
 PROMISE = promise()
 KEYS = PROMISE.keys
@@ -247,6 +249,12 @@ def test_settings_override_every_limit() -> None:
     with running(MockSettings(rpm=2, window_s=30)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         for key in KEYS.values():
             assert [generate(client, key, n=0).status_code for _ in range(3)] == [400, 400, 429]
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """The listening socket names its protocol: asyncio then switches Nagle's algorithm off, worth 40 ms an answer."""
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_stopping_frees_the_port() -> None:

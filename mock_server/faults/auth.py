@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from testcard.mock_server.faults.fault import Fault, Item
+from testcard.mock_server.faults.fault import Fault
 from testcard.mock_server.faults.shape import errors, headers, message, with_error
-from testcard.mock_server.message import Answer, Call, Order
+from testcard.mock_server.message import Answer, Call
 from testcard.mock_server.refusal import Refusal
 from testcard.mock_server.validation import fields_of, order_of
 
@@ -47,15 +47,10 @@ def _told(answer: Answer, call: Call) -> Answer:
     return with_error(answer, message=f"{message(answer)} (key {call.key})")
 
 
-def _key_in_url(item: Item, order: Order) -> Item:  # noqa: ARG001 (the shape of the stage)
-    return item | {"url": f"{item['url']}?key={{key}}"} if "url" in item else item
-
-
-def _key_filled_in(answer: Answer, call: Call) -> Answer:
-    """The stage that makes the URL does not know the key; this one does."""
-    if answer.order is None:
+def _key_in_url(answer: Answer, call: Call) -> Answer:
+    if answer.order is None or answer.order.format != "url":
         return answer
-    return replace(answer, raw=answer.body.replace(b"{key}", (call.key or "").encode()))
+    return replace(answer, raw=answer.body.replace(b".png", f".png?key={call.key}".encode()))
 
 
 FAULTS = (
@@ -145,7 +140,6 @@ FAULTS = (
         name="key-echoed-url",
         breaks=("auth.key-not-echoed",),
         describe="The URLs of pictures hold the key.",
-        item=_key_in_url,
-        answer=_key_filled_in,
+        answer=_key_in_url,
     ),
 )

@@ -37,8 +37,7 @@ def _url_safe(png: bytes) -> str:
 
 def _unpadded(png: bytes) -> str:
     if len(png) % 3 == 0:
-        without_text = len(with_text(png, b"Comment", b""))
-        png = with_text(png, b"Comment", b" " * (1 if without_text % 3 == 0 else 3 - without_text % 3 + 1))
+        png = with_text(png, b"Comment", b"")  # 20 bytes more, so that padding is due
     return _plain(png).rstrip("=")
 
 
