@@ -140,8 +140,8 @@ def _advice(verdict: Verdict, slo: Slo, plan: LoadPlan, price_usd: float | None,
         return f"load at its size: --size {slo.size}"
     if invalid is not None:
         return invalid
-    if verdict.unknown and verdict.further is None:
-        return "too many arrivals are unaccounted for; run it again"
+    if verdict.unknown and verdict.further is not None and verdict.further <= verdict.unknown:
+        return f"{verdict.unknown} arrivals were dropped or lost, and count against either verdict; run it again"
     if verdict.further is None:
         return "the share of late arrivals is too close to what is allowed; no reasonable number would decide"
     seconds = verdict.further / plan.rate_per_s

@@ -22,6 +22,7 @@ from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets, header_values
 from testcard.core.transcript import media_urls
 from testcard.core.wire import request_headers
+from testcard.load.alarm import Alarm
 from testcard.load.brief import Brief
 from testcard.load.connection import Connections, Reply
 from testcard.load.journal import Journal
@@ -91,48 +92,50 @@ class Dispatcher:
         Args:
             start: when the load begins, absolute, on the monotonic clock.
         """
-        for arrival in self._arrivals:
-            due = start + arrival.offset_s
-            if self._wait_until(due):
+        times = [start + arrival.offset_s for arrival in self._arrivals]
+        alarm = Alarm(times, self._stopped)
+        try:
+            self._send_all(alarm, times)
+        finally:
+            alarm.close()
+        while len(self._under_way) and not self._stopped.wait(_LOOK_S):
+            pass
+
+    def _send_all(self, alarm: Alarm, times: list[float]) -> None:
+        for arrival, due in zip(self._arrivals, times, strict=True):
+            asked, headers = self._prepare(arrival, due)  # before it is due, not after
+            if alarm.wait_until(due):
                 return
             if len(self._under_way) >= self._cap or self._backlog() > _MOST_BACKLOG:
                 self.counts.dropped += 1
                 self._journal.write({"dropped": arrival.index})
                 continue
-            self._under_way.spawn(self._serve, arrival, due)
-        while len(self._under_way) and not self._stopped.wait(_LOOK_S):
-            pass
+            self._under_way.spawn(self._serve, arrival, asked, headers)
 
-    def _wait_until(self, due: float) -> bool:
-        """Sleep until then; True if the run was stopped."""
-        while (left := due - time.monotonic()) > 0:
-            if self._stopped.wait(left):
-                return True
-        return bool(self._stopped.is_set())
-
-    def _serve(self, arrival: Arrival, due: float) -> None:
-        """One arrival, from its request to its last picture."""
+    def _prepare(self, arrival: Arrival, due: float) -> tuple[Exchange, list[tuple[str, str]]]:
         request = request_of(self._plan, arrival)
         request_id = str(uuid.uuid4())
         headers = request_headers(self._headers, request, self._key, request_id)
-        at = _utc_now()
-        self.counts.sent += 1
-        self._journal.write({"sent": arrival.index, "at": at, "s": self._since_start(time.monotonic())})
-        url = self._target.base_url + request.path
-        reply = self._connections.ask(request.method, url, headers, request.body)
-        exchange = self._exchange(
-            Exchange(
-                request=request,
-                number=self._brief.first_number + arrival.index,
-                url=url,
-                request_id=request_id,
-                sent_headers=self._redactor.headers(headers),
-                at=at,
-                planned_s=self._since_start(due),
-                sent_s=0.0,
-            ),
-            reply,
+        exchange = Exchange(
+            request=request,
+            number=self._brief.first_number + arrival.index,
+            url=self._target.base_url + request.path,
+            request_id=request_id,
+            sent_headers=self._redactor.headers(headers),
+            at="",
+            planned_s=self._since_start(due),
+            sent_s=0.0,
         )
+        return exchange, headers
+
+    def _serve(self, arrival: Arrival, asked: Exchange, headers: list[tuple[str, str]]) -> None:
+        """One arrival, from its request to its last picture."""
+        asked = replace(asked, at=_utc_now())
+        self.counts.sent += 1
+        self._journal.write({"sent": arrival.index, "at": asked.at, "s": self._since_start(time.monotonic())})
+        request = asked.request
+        reply = self._connections.ask(request.method, asked.url, headers, request.body)
+        exchange = self._exchange(asked, reply)
         jobs = [gevent.spawn(self._fetch, picture, exchange) for picture in _picture_urls(exchange)]
         if jobs:
             gevent.joinall(jobs, raise_error=True)

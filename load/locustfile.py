@@ -68,8 +68,9 @@ class ArrivalDispatcher(User):
         claimed = _claim()
         if claimed is not None:
             worker, journal = claimed
-            with journal:
-                _Worker(worker, journal, self.environment).work()
+            ours, theirs = socket.socketpair()
+            with journal, ours:  # whatever happens here, the parent and the judging process see both end
+                _Worker(worker, journal, self.environment, ours, theirs).work()
         Event().wait()
 
 
@@ -86,15 +87,16 @@ def _claim() -> tuple[int, Journal] | None:
 class _Worker:
     """One worker: its judging process, its dispatcher, and an eye on itself."""
 
-    def __init__(self, worker: int, journal: Journal, environment: Any) -> None:
+    def __init__(
+        self, worker: int, journal: Journal, environment: Any, pipe: socket.socket, theirs: socket.socket
+    ) -> None:
         self._worker = worker
         self._journal = journal
         self._environment = environment
         self._queue: SimpleQueue[tuple[str, Exchange, int] | None] = SimpleQueue()
         self._backlog = 0
         self._stalls: list[float] = []
-        ours, theirs = socket.socketpair()
-        self._pipe = ours
+        self._pipe = pipe
         self._judging = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
             [sys.executable, "-m", "testcard.load.judging", str(worker)], stdin=theirs.fileno()
         )
