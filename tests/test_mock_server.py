@@ -204,7 +204,7 @@ def test_a_good_body_is_served(client: httpx.Client, body: bytes) -> None:
 
 
 def test_labels_and_lengths_are_refused(client: httpx.Client) -> None:
-    """A body that is not labelled JSON is 415, one over 1 MB is 413, though it is only read after its end."""
+    """A body that is not labelled JSON is 415, one over 1 MB is 413."""
     text = client.post(
         GENERATIONS, content=json.dumps(BODY), headers={**bearer(KEYS["main"]), "Content-Type": "text/plain"}
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 import math
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from testcard.mock_server import MockSettings, create_app, identity, running
 from testcard.mock_server.card import Recipe, caption, draw
@@ -23,6 +25,7 @@ from testcard.mock_server.watermark import Identity
 
 PROMISE = promise()
 BODY = {"model": PROMISE.model, "prompt": "a harbour", "size": "512x512", "response_format": "b64_json"}
+TIMEOUT_S = 20.0  # a place that is never given back must not hang the suite
 HEADERS = {"authorization": f"Bearer {PROMISE.keys['main']}"}
 
 
@@ -34,7 +37,8 @@ async def generate(gateway: Gateway, **fields: Any) -> Answer:
 def generations(settings: MockSettings, number: int, **fields: Any) -> list[Answer]:
     async def one_by_one() -> list[Answer]:
         gateway = Gateway(settings)
-        return [await generate(gateway, **fields) for _ in range(number)]
+        async with asyncio.timeout(TIMEOUT_S):
+            return [await generate(gateway, **fields) for _ in range(number)]
 
     return asyncio.run(one_by_one())
 
@@ -100,7 +104,8 @@ def test_saturation_is_503() -> None:
 
     async def at_once() -> tuple[list[Answer], Gateway]:
         gateway = Gateway(MockSettings(capacity=1, queue=1, latency_median_s=0.2, latency_p99_s=0.2))
-        return list(await asyncio.gather(*(generate(gateway) for _ in range(3)))), gateway
+        async with asyncio.timeout(TIMEOUT_S):
+            return list(await asyncio.gather(*(generate(gateway) for _ in range(3)))), gateway
 
     answers, gateway = asyncio.run(at_once())
     assert [answer.status for answer in answers] == [200, 200, 503]
@@ -165,3 +170,13 @@ def test_an_identity_survives_and_a_damaged_one_is_none() -> None:
         spoilt = bytearray(picture[:400])
         spoilt[bit // 8] ^= 1 << bit % 8
         identity(bytes(spoilt))  # whatever it says, it does not raise
+
+
+def test_the_identity_can_be_seen() -> None:
+    """The blocks along the lower edge are the stamp of the identity, most significant bit to the right."""
+    mark = Identity("req_1", 0, 9, "cd" * 32)
+    for size in PROMISE.sizes:
+        with Image.open(io.BytesIO(draw(Recipe(mark, size, "")))) as image:
+            row = image.convert("L").crop((0, image.height - 2, image.width, image.height - 1))
+        blocks = [row.getpixel((int((bit + 0.5) * row.width / 64), 0)) == 255 for bit in range(64)]
+        assert sum(seen << bit for bit, seen in enumerate(blocks)) == mark.stamp
