@@ -82,7 +82,7 @@ def draw(title: str, layers: Sequence[Layer], x_axis: Sequence[Tick], y_axis: Se
         {"class": "chart", "viewBox": f"0 0 {shape.width} {shape.height}", "role": "img", "aria-label": title},
     )
     root.extend(_adopted(chart.render_tree(), [layer.name for layer in drawn]))
-    return _DECIMALS.sub(r"\1", tostring(root, encoding="unicode"))
+    return tostring(root, encoding="unicode")
 
 
 def _adopted(node: Any, names: Sequence[str]) -> Iterator[Element]:
@@ -98,7 +98,9 @@ def _adopted(node: Any, names: Sequence[str]) -> Iterator[Element]:
         if name == "dots":
             yield _dot(child)
             continue
-        copy = Element(tag, {key: value for key, value in child.attrib.items() if key in _KEPT_ATTRIBUTES and value})
+        copy = Element(
+            tag, {key: _short(value) for key, value in child.attrib.items() if key in _KEPT_ATTRIBUTES and value}
+        )
         copy.text = child.text
         copy.extend(_adopted(child, names))
         series = _SERIES.search(name)
@@ -111,9 +113,14 @@ def _adopted(node: Any, names: Sequence[str]) -> Iterator[Element]:
 def _dot(group: Any) -> Element:
     """A circle with its title inside, instead of pygal's group of five elements a point."""
     parts = {child.tag.rpartition("}")[2]: child for child in group if child.get("class") != "label"}
-    circle = Element("circle", {key: parts["circle"].get(key) for key in ("cx", "cy", "r")})
+    circle = Element("circle", {key: _short(parts["circle"].get(key)) for key in ("cx", "cy", "r")})
     if "title" in parts and parts["title"].text:
         title = Element("title")
         title.text = parts["title"].text
         circle.append(title)
     return circle
+
+
+def _short(attribute: str) -> str:
+    """Coordinates to a tenth of a unit; pygal writes twelve more digits."""
+    return _DECIMALS.sub(r"\1", attribute)

@@ -108,20 +108,19 @@ class LoadSeries:
         """The run in stretches of equal length, about 40 at most; the last one ends with the last arrival."""
         if not self._planned:
             return ()
-        width = self._width_s()
-        count = max(1, round(self.duration_s / width))  # the last one is between half and one and a half as long
+        start, duration, width = self.start_s, self.duration_s, self._width_s()
+        count = max(1, round(duration / width))  # the last one is between half and one and a half as long
         latencies: list[list[float]] = [[] for _ in range(count)]
         outcomes: list[Counter[str]] = [Counter() for _ in range(count)]
         ended: Counter[int] = Counter()
-        start = self.start_s
         for planned, end, latency, code in zip(self._planned, self._ended, self._latency, self._outcome, strict=True):
             place = min(int((planned - start) / width), count - 1)
             outcomes[place][_OUTCOMES[code]] += 1
             if not math.isnan(latency):
                 latencies[place].append(latency)
-            if end - start <= self.duration_s:  # false for NaN
+            if end - start <= duration:  # false for NaN
                 ended[min(int((end - start) / width), count - 1)] += 1
-        last = self.duration_s - (count - 1) * width or width
+        last = duration - (count - 1) * width or width
         return tuple(
             _bin(place * width, last if place == count - 1 else width, latencies[place], outcomes[place], ended[place])
             for place in range(count)
@@ -185,7 +184,7 @@ def _curve(ascending: Sequence[float], samples: int) -> Curve:
 
 
 def _quantiles(samples: int) -> Iterator[float]:
-    """From the median's side to the slowest sample, evenly on the scale 1/(1 - q), and the usual ones."""
-    last = max(math.log10(samples), 0.0)
+    """From the fastest sample to the slowest, evenly on the scale 1/(1 - q), and the usual ones."""
+    last = math.log10(2 * samples)  # where the order statistic of rank ⌈q·n⌉ is surely the slowest
     even = (1 - 10 ** -(last * step / 48) for step in range(49))
     yield from sorted({*even, *(q for q in _STANDARD if q <= 1 - 1 / samples)})

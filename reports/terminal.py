@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _IN_FULL = 10  # failures; more would scroll the verdict's reasons off the screen, and the report has them
 _LONGEST = 600  # characters of expected and actual
-_NARROWEST = 40
+_NARROWEST = 44  # the widest label and the shortest text beside it
 _COLOURS = {
     "kept": "bold green", "broken": "bold red", "refuted": "bold red", "inconclusive": "bold yellow",
     "not-judged": "bold red", "interrupted": "bold yellow", "error": "bold magenta",
