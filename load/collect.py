@@ -40,7 +40,7 @@ class WorkerWatch:
         self.worker = worker
         self.journal = Tail(brief.journal(worker))
         self.answers = Tail(brief.answers(worker))
-        self.ready = self.judging = False
+        self.present = self.ready = self.judging = False
         self.report: WorkerReport | None = None
         self.judged: dict[str, Any] | None = None
         """The footer of the answers."""
@@ -53,7 +53,7 @@ class WorkerWatch:
 
     def look_after(self) -> None:
         """Find out whether one of the two has died."""
-        if self.ready and self.report is None:
+        if self.present and self.report is None:
             self.died = self.journal.abandoned()
         if self.judging and self.judged is None:
             self.judge_died = self.answers.abandoned()
@@ -98,6 +98,8 @@ class Collector:
         elif "dropped" in line:
             cap = self._brief.plan.in_flight_cap
             self._drop(line["dropped"], f"not sent: the in-flight cap of {cap} was reached")
+        elif "present" in line:
+            watch.present = True
         elif "ready" in line:
             watch.ready = True
         elif "footer" in line:

@@ -21,7 +21,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTP
 from testcard.core.exchange import Failure, Response
 from testcard.core.transcript import decoded
 
-_BLOCK = 128 * 1024
+_BLOCK = 256 * 1024
 _MOST_BYTES = 128 * 1024 * 1024
 _CONNECT_S = 10.0
 _IDLE_S = 4.0  # servers close idle connections, usually after 5 s or more; a request must not meet that
@@ -62,6 +62,19 @@ class _Pool(_Fresh, ConnectionPool):
 
 class _TlsPool(_Fresh, SSLConnectionPool):
     pass
+
+
+class _Answer(HTTPSocketPoolResponse):
+    """Keeps the body as it was received, so that nothing is copied before the stamp."""
+
+    def __init__(self, sock: Any, pool: ConnectionPool, method: str) -> None:
+        self.chunks: list[bytes | bytearray] = []
+        self.size_bytes = 0
+        super().__init__(sock, pool, block_size=_BLOCK, method=method)
+
+    def _on_body(self, buf: bytearray) -> None:
+        self.chunks.append(buf)
+        self.size_bytes += len(buf)
 
 
 class Connections:
@@ -124,8 +137,7 @@ class _Partial:
         self.first_byte: float | None = None
         self.last_byte: float | None = None
         self.failure: Failure | None = None
-        self._answer: HTTPSocketPoolResponse | None = None
-        self._chunks: list[bytes] = []
+        self._answer: _Answer | None = None
 
     def receive(self, pool: ConnectionPool, method: str, data: bytes) -> None:
         """Send and receive, and note what failed."""
@@ -149,7 +161,7 @@ class _Partial:
             self.failure = Failure("closed", str(error))
             return
         try:
-            self._read(HTTPSocketPoolResponse(sock, pool, block_size=_BLOCK, method=method))
+            self._read(_Answer(sock, pool, method), sock)
         except HTTPConnectionClosed as error:
             self.failure = Failure("closed", str(error))
         except HTTPParseError as error:
@@ -157,15 +169,12 @@ class _Partial:
         except OSError as error:
             self.failure = Failure("closed", str(error))
 
-    def _read(self, answer: HTTPSocketPoolResponse) -> None:
+    def _read(self, answer: _Answer, sock: Any) -> None:
         self.first_byte = time.monotonic()
         self._answer = answer
-        size = 0
-        while chunk := answer.read(_BLOCK):
-            self._chunks.append(chunk)
-            size += len(chunk)
-            if size > _MOST_BYTES:
-                answer.release()
+        while not answer.message_complete:
+            answer.feed(sock.recv(_BLOCK))
+            if answer.size_bytes > _MOST_BYTES:
                 self.failure = Failure("closed", f"the answer is longer than {_MOST_BYTES} bytes")
                 return
         self.last_byte = time.monotonic()
@@ -177,7 +186,7 @@ class _Partial:
             self._answer.release()
         headers = tuple(self._answer.headers)
         coding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
-        body, problem = decoded(b"".join(self._chunks), coding)
+        body, problem = decoded(b"".join(self._answer.chunks), coding)
         failure = self.failure or (Failure("framing", problem) if problem else None)
         response = Response(self._answer.get_code(), headers, body)
         return Reply(self.sent, self.first_byte, self.last_byte, response, failure)

@@ -78,9 +78,11 @@ def _claim() -> tuple[int, Journal] | None:
     """The first part of the plan that nobody has taken. Locust may start a user again elsewhere; it gets none."""
     for worker in range(_brief.plan.processes):
         try:
-            return worker, Journal(_brief.journal(worker))
+            journal = Journal(_brief.journal(worker))
         except FileExistsError:
             continue
+        journal.write({"present": os.getpid()})
+        return worker, journal
     return None
 
 
@@ -144,6 +146,8 @@ class _Worker:
 
     def _await_start(self) -> float | None:
         while not _stopped.wait(_POLL_S):
+            if self._judging.poll() is not None:
+                raise RuntimeError("the judging process did not start")
             start = _brief.beginning()
             if start is not None:
                 return start

@@ -24,7 +24,7 @@ from testcard.core.limit import start_delay_s
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import RunWriter
-from testcard.core.target import ROLES, Keyring, Target
+from testcard.core.target import ROLES, Keyring, Target, header_values
 from testcard.load.brief import VARIABLE, Brief
 from testcard.load.collect import Collector, Progress
 from testcard.load.generator import Generator, WorkerReport
@@ -68,10 +68,12 @@ def run(
         on_progress: told of every change, at most 20 times a second.
 
     Raises:
+        UsageError: a header's environment variable is not set; nothing was sent.
         BudgetExhausted: the plan could bill more than is left; nothing was sent.
         TestcardError: the workers did not start.
         KeyboardInterrupt: stopped by the user; what was recorded is kept.
     """
+    header_values(target)  # what a worker would stumble over is said here
     budget.reserve(plan.images)
     private = Path(tempfile.mkdtemp(prefix="testcard-load-"))
     brief = Brief(plan, target, private, started, first_number)
@@ -135,7 +137,10 @@ class _Load:
     def _await_ready(self) -> None:
         give_up = time.monotonic() + _READY_S
         while not all(watch.ready and watch.judging for watch in self._collector.watches):
-            if self._process.poll() is not None or time.monotonic() > give_up:
+            for watch in self._collector.watches:
+                watch.look_after()
+            ended = self._process.poll() is not None or any(watch.died for watch in self._collector.watches)
+            if ended or time.monotonic() > give_up:
                 self.failed = True
                 raise TestcardError(f"the load generator did not start; its last words: {self._last_words()}")
             self._collector.read()
