@@ -19,6 +19,8 @@ class Across:
         """The findings that this record makes together with earlier ones."""
         prompt = _prompt(record)
         for picture in record.pictures:
+            if picture.format is None:
+                continue
             earlier = self._pictures.setdefault(picture.sha256, (prompt, record.number))
             if earlier[0] != prompt:
                 yield Finding(

@@ -280,7 +280,12 @@ def wrong_key_and_body(ask: Asker) -> list[Request]:
 def empty_wallet(ask: Asker) -> list[Request]:
     body = ask.body("an empty wallet")
     return [
-        Request(f"an empty wallet, {time} time", body=_json(body | {"user": time}), key="empty_wallet", images=1)
+        Request(
+            f"an empty wallet, {time} time",
+            body=_json(body | {"prompt": f"{body['prompt']}, {time}"}),
+            key="empty_wallet",
+            images=1,
+        )
         for time in ("first", "second")
     ]
 
@@ -311,7 +316,7 @@ def models(ask: Asker) -> list[Request]:
 def refusable(ask: Asker, key: str, number: int) -> Request:
     """A request that costs nothing, on a key of that role."""
     missing = Violation("generate.prompt-missing", "prompt", "required", "present", "nothing")
-    body = {"model": ask.target.model, "user": f"{key} {number}"}
+    body = {"model": ask.target.model}
     return ask.bad(f"{key} key, refusable request {number}", body, missing, key=key)
 
 

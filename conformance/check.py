@@ -20,7 +20,6 @@ from testcard.conformance import plugin
 from testcard.conformance.plugin import Settings
 from testcard.conformance.session import Session
 from testcard.core.errors import TestcardError
-from testcard.core.exchange import Request
 
 _UNNEEDED = ("terminal", "cacheprovider", "logging", "faulthandler", "junitxml")
 _ALONE = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_DEBUG")
@@ -56,7 +55,7 @@ def check(session: Session, wanted: tuple[str, ...]) -> None:
         KeyboardInterrupt: Ctrl-C.
         TestcardError: an error of ours, or `session.fatal`: why the rest was not asked for.
     """
-    code, crash = _pytest(Settings(session, wanted), [])
+    code, crash = _pytest(Settings(session, wanted))
     if code == pytest.ExitCode.INTERRUPTED and session.fatal is None and crash is None:
         raise KeyboardInterrupt
     if crash is not None and session.fatal is None:
@@ -65,27 +64,13 @@ def check(session: Session, wanted: tuple[str, ...]) -> None:
         raise session.fatal
 
 
-def planned_requests(session: Session, wanted: tuple[str, ...]) -> list[Request]:
-    """What a check would send at least, each request once. Sends nothing."""
-    settings = Settings(session, wanted)
-    _, crash = _pytest(settings, ["--collect-only"])
-    if crash is not None:
-        raise TestcardError(f"an error of testcard's own: {crash}; please report it")
-    requests: dict[tuple[object, ...], Request] = {}
-    for name, cases in settings.planned:
-        if cases is not None and session.unmet(name) is None:
-            for request in cases(session.asker):
-                requests.setdefault(request.identity, request)
-    return list(requests.values())
-
-
-def _pytest(settings: Settings, options: list[str]) -> tuple[int, str | None]:
+def _pytest(settings: Settings) -> tuple[int, str | None]:
     watch = _Watch(settings)
     here = Path(__file__).parent
     arguments = [
         str(here), f"--rootdir={here}", "-c", os.devnull, "--noconftest", "--import-mode=importlib", "--assert=plain",
         "--capture=no", "-p", "testcard.conformance.plugin", *(f"-pno:{name}" for name in _UNNEEDED),
-        "-W", "ignore", *options,
+        "-W", "ignore",
     ]  # fmt: skip
     with _alone():
         code = pytest.main(arguments, plugins=[watch])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from testcard.conformance import case
+from testcard.conformance.case import Asker
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.conformance.session import Session
 from testcard.core import outcome
-from testcard.core.exchange import Exchange
+from testcard.core.exchange import Exchange, Request
 from testcard.core.record import Finding
 from testcard.core.runfile import Skip
 from testcard.core.target import Limit
 
 BY_PROBE = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
 """The requirements that the probe judges."""
+Make = Callable[[Asker, str, int], Request]
 _BEYOND = 3
 """How many requests more than the limit are sent before it counts as not enforced."""
 
@@ -36,35 +38,61 @@ def probe(session: Session) -> None:
         return
     answers = _until_refused(session, limit)
     refused = answers[-1] if answers and answers[-1].status == 429 else None
+    if refused is None:
+        _enforced(session, limit, answers, held=False)
+        for requirement in sorted(BY_PROBE - {"limit.enforced"}):
+            session.find(Skip(requirement, outcome.NOT_JUDGED, "no 429 came"))
+        return
+    plausible = _plausible(answers, limit)
+    if plausible:
+        _enforced(session, limit, answers, held=True)
+    _per_key(session, refused)
+    again = _honest(session, refused, limit)
+    if not plausible and again is not None:
+        # More passed than the limit allows, but the first burst may have straddled two windows. Retry-After has
+        # brought us to the beginning of one: the second burst cannot.
+        second = [again, *_burst(session, limit, case.refusable, start=len(answers))]
+        _enforced(session, limit, second, held=second[-1].status == 429)
+
+
+def _enforced(session: Session, limit: Limit, answers: list[Exchange], *, held: bool) -> None:
     session.find(
         Finding(
             "limit.enforced",
-            held=refused is not None,
+            held=held,
             expected=f"429 after {limit.requests} requests in {limit.window_s:g} s",
             actual=f"{len(answers)} requests, the last answered {answers[-1].status if answers else 'nothing'}",
             evidence=(answers[-1].number,) if answers else (),
         )
     )
-    if refused is None:
-        for requirement in sorted(BY_PROBE - {"limit.enforced"}):
-            session.find(Skip(requirement, outcome.NOT_JUDGED, "no 429 came"))
-        return
-    _per_key(session, refused)
-    _honest(session, refused, limit)
 
 
 def _until_refused(session: Session, limit: Limit) -> list[Exchange]:
-    answers: list[Exchange] = []
-    for make in (case.refusable, case.billable):
-        for number in range(1, limit.requests + _BEYOND + 1):
-            if session.closed:
-                return answers
-            answers.append(session.sender.send(make(session.asker, "limited", number)))
-            if answers[-1].status == 429:
-                return answers
-            if answers[-1].response is None:
-                return answers
+    answers = _burst(session, limit, case.refusable)
+    if answers and answers[-1].status != 429 and answers[-1].response is not None:
+        answers += _burst(session, limit, case.billable, start=len(answers))
     return answers
+
+
+def _burst(session: Session, limit: Limit, make: Make, start: int = 0) -> list[Exchange]:
+    """Requests on the limited key, until one is refused; at most three more than the limit."""
+    answers: list[Exchange] = []
+    for number in range(start + 1, start + limit.requests + _BEYOND + 1):
+        if session.closed:
+            break
+        answers.append(session.sender.send(make(session.asker, "limited", number)))
+        if answers[-1].status == 429 or answers[-1].response is None:
+            break
+    return answers
+
+
+def _plausible(answers: list[Exchange], limit: Limit) -> bool:
+    """Whether the number that passed fits the limit: all of them counted, or only those that brought pictures."""
+    passed = answers[:-1]
+    span = answers[-1].sent_s - answers[0].sent_s
+    most = limit.requests + _BEYOND + limit.rate_per_s * span  # a bucket refills meanwhile
+    pictures = sum(exchange.succeeded for exchange in passed)
+    return len(passed) <= most or limit.requests <= pictures <= most
 
 
 def _per_key(session: Session, refused: Exchange) -> None:
@@ -84,25 +112,25 @@ def _per_key(session: Session, refused: Exchange) -> None:
     )
 
 
-def _honest(session: Session, refused: Exchange, limit: Limit) -> None:
-    """Wait as the refusal says, and a second more: the header speaks in whole seconds."""
+def _honest(session: Session, refused: Exchange, limit: Limit) -> Exchange | None:
+    """Wait as the refusal says, and a second more: the header speaks in whole seconds. Returns what came then."""
     name = "limit.retry-after-honest"
     try:
         wait = retry_after_s(refused.response) if refused.response else None
     except BadRetryAfter as error:
         session.find(Skip(name, outcome.NOT_JUDGED, f"there is no wait to keep: {error}"))
-        return
+        return None
     if wait is None or not 0 <= wait.seconds <= 2 * limit.window_s + 5:
         session.find(Skip(name, outcome.NOT_JUDGED, "the wait that it asks for is not within twice the window"))
-        return
+        return None
     due = time.monotonic() + wait.seconds + 1.0
     while time.monotonic() < due:
         if session.closed:
-            return
+            return None
         time.sleep(0.05)
     again = session.sender.send(case.refusable(session.asker, "limited", 0))
     if again.response is None:
-        return
+        return None
     session.find(
         Finding(
             name,
@@ -112,3 +140,4 @@ def _honest(session: Session, refused: Exchange, limit: Limit) -> None:
             evidence=(refused.number, again.number),
         )
     )
+    return again

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import pytest
 
 from testcard import schemas
 from testcard.conformance.case import Cases
-from testcard.conformance.limitprobe import BY_PROBE, probe
 from testcard.conformance.session import CheckOptions, Session, selected
+from testcard.conformance.suite import begin, finish
 from testcard.core import outcome
 from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged, TestcardError, UsageError
@@ -38,10 +38,7 @@ class Settings:
     """What `testcard check` hands to the plugin, in place of command line options."""
 
     session: Session
-    wanted: tuple[str, ...] = ()
-    collect_only: bool = False
-    planned: list[tuple[str, Cases | None]] = field(default_factory=list)
-    """Filled at collection: the requirements that are selected, and what they ask for."""
+    wanted: tuple[str, ...]
 
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
@@ -96,8 +93,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
     kept.sort(key=lambda item: _observed_late(_name(item)))
     items[:] = kept
-    if settings is not None:
-        settings.planned = [(name, _cases(item)) for item in items if (name := _name(item)) is not None]
 
 
 def _wanted(config: pytest.Config) -> tuple[str, ...]:
@@ -138,11 +133,7 @@ def testcard_session(request: pytest.FixtureRequest) -> Iterator[Session]:
         session.fatal = error
         session.close()
         pytest.exit(f"not judged: {error}", returncode=pytest.ExitCode.TESTS_FAILED)
-    wanted = [(name, _cases(item)) for item in request.session.items if (name := _name(item)) is not None]
-    wanted = [(name, cases) for name, cases in wanted if session.unmet(name) is None]
-    if BY_PROBE & {name for name, _ in wanted}:
-        session.background(probe.__name__, lambda: probe(session))
-    session.prepare([(name, cases) for name, cases in wanted if cases is not None])
+    begin(session, [(name, _cases(item)) for item in request.session.items if (name := _name(item)) is not None])
     yield session
     session.close()
 
@@ -179,10 +170,9 @@ def _session(config: pytest.Config, environ: Mapping[str, str]) -> Session:
 class Verify:
     """Asks for what a test's requirement needs, and fails, warns or skips by what was found."""
 
-    def __init__(self, session: Session, name: str, cases: Cases | None = None) -> None:
+    def __init__(self, session: Session, name: str) -> None:
         self.session = session
         self.name = name
-        self._cases = cases
 
     def __call__(self) -> None:
         __tracebackhide__ = True
@@ -190,10 +180,7 @@ class Verify:
         if unmet is not None:
             self.session.find(unmet)
             pytest.skip(f"{unmet.outcome}: {unmet.reason}")
-        if self.name in BY_PROBE:
-            self.session.wait_for(probe.__name__)
-        if self._cases is not None:
-            self.session.wait_for(self.name)
+        finish(self.session, self.name)
         result = self.session.tally.result(self.name)
         if self.session.fatal is not None and result.outcome in (outcome.NOT_JUDGED, outcome.NOT_OBSERVED):
             pytest.skip(f"{outcome.NOT_JUDGED}: {self.session.fatal}")
@@ -236,4 +223,4 @@ def verify(request: pytest.FixtureRequest, testcard_session: Session) -> Verify:
     marker = request.node.get_closest_marker("requirement")
     if marker is None:
         raise NotJudged(f"{request.node.nodeid} is marked with no requirement")
-    return Verify(testcard_session, *marker.args)
+    return Verify(testcard_session, str(marker.args[0]))

@@ -212,6 +212,10 @@ class Session:
 
         threading.Thread(target=guarded, name=name, daemon=True).start()
 
+    def begun(self, name: str) -> bool:
+        """Whether there is anything to wait for under that name."""
+        return name in self._done
+
     def wait_for(self, name: str) -> None:
         """Return when the requests of a requirement are answered, or will not be asked.
 

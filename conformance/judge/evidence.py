@@ -90,7 +90,8 @@ class Evidence:
         found = []
         for index, item in enumerate(self.data or ()):
             fetch = next(fetches, None) if isinstance(item.get("url"), str) else None
-            if isinstance(item.get("b64_json"), str):
+            inline = isinstance(item.get("b64_json"), str)
+            if inline and (self.form == "b64_json" or fetch is None):
                 data, problem = strict_base64(item["b64_json"])
                 if data is not None:
                     found.append(Item(index, inspect(data, full=self._full), problem))

@@ -10,7 +10,7 @@ from testcard.core.record import Finding
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     request = evidence.request
-    if not (request.to_generate and request.credentialed) or not evidence.final or evidence.status == 429:
+    if not (request.to_generate and request.credentialed) or not evidence.final:
         return
     failure = evidence.exchange.failure
     if failure is not None and failure.kind in ("connect", "tls"):
@@ -19,6 +19,8 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         if evidence.status is not None:
             yield finding("error.empty-wallet", evidence.status == 402, "402", answer(evidence))
         return
+    if evidence.status == 429:
+        return  # the limit's business, not the body's
     if request.violations:
         yield from _refusal(evidence)
     elif request.may_refuse:
@@ -62,7 +64,7 @@ def _either(evidence: Evidence) -> Iterator[Finding]:
     requirement, status = evidence.request.requirement, evidence.status
     if requirement is None:
         return
-    fine = (status == 200 and evidence.data is not None) or (status is not None and 400 <= status < 500)
+    fine = status is not None and status < 500  # how good a 200 is, the other judges say
     yield finding(requirement, fine, "a refusal in the envelope, or a good answer", answer(evidence))
 
 

@@ -28,7 +28,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             yield finding("image.size", actual == wanted, str(asked), f"{actual[0]}x{actual[1]} in {item.where}")
         if whole:
             yield finding("image.not-blank", not inspection.blank, "something to see", f"{item.where} is of one colour")
-    digests = [item.inspection.picture.sha256 for item in evidence.pictures]
+    digests = [item.inspection.picture.sha256 for item in evidence.pictures if item.inspection.picture.format]
     if len(digests) > 1:
         same = len(digests) - len(set(digests))
         yield finding(

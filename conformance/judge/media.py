@@ -16,15 +16,20 @@ _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     target = evidence.contract.target
-    for fetch in evidence.exchange.media if evidence.generated else ():
+    if not evidence.generated or evidence.form != "url":
+        return
+    shown = {item.fetch.url for item in evidence.pictures if item.fetch and item.inspection.picture.format}
+    for fetch in evidence.exchange.media:
         problem, parts = _address(fetch.url, target)
         yield finding("media.url-absolute", problem is None, "an absolute http(s) URL", f"{fetch.url[:200]}: {problem}")
         if parts is None:
             continue
+        on_host = any(matches(parts, host) for host in target.media_hosts)
         if target.media_hosts:
-            on_host = any(matches(parts, host) for host in target.media_hosts)
             yield finding("media.host", on_host, " or ".join(target.media_hosts), parts.netloc)
-        yield _fetched(fetch)
+        unasked = fetch.failure is not None and fetch.failure.kind == "not-fetched"
+        if not (unasked and (problem or (target.media_hosts and not on_host))):
+            yield _fetched(fetch, is_picture=fetch.url in shown)
     for item in evidence.pictures:
         if item.fetch is not None and item.fetch.response is not None and item.inspection.picture.format:
             label = item.fetch.response.media_type
@@ -53,15 +58,12 @@ def _address(url: str, target: Target) -> tuple[str | None, SplitResult | None]:
     return None, parts
 
 
-def _fetched(fetch: Exchange) -> Finding:
+def _fetched(fetch: Exchange, *, is_picture: bool) -> Finding:
     expected = "200 with the picture, without a key"
     if fetch.response is None or fetch.failure is not None:
         reason = fetch.failure.message if fetch.failure else "no answer"
         return broken("media.fetch", expected, reason)
-    length = len(fetch.response.body)
-    return finding(
-        "media.fetch",
-        fetch.response.status == 200 and length > 0,
-        expected,
-        f"{fetch.response.status}, {length} bytes",
+    answer = (
+        f"{fetch.response.status} with {len(fetch.response.body)} bytes of {fetch.response.media_type or 'no type'}"
     )
+    return finding("media.fetch", fetch.response.status == 200 and is_picture, expected, answer)

@@ -56,6 +56,13 @@ def _status(evidence: Evidence) -> Iterator[Finding]:
     if not evidence.final or status == 429:
         return
     if request.path not in (GENERATIONS, MODELS):
-        yield finding("transport.unknown-path", status in (404, 405), "404 or 405", answer(evidence))
+        body = response.json
+        enveloped = isinstance(body, dict) and "error" in body
+        yield finding(
+            "transport.unknown-path",
+            status in (404, 405) and enveloped,
+            "404 or 405, in the error envelope",
+            answer(evidence),
+        )
     elif request.path == GENERATIONS and request.method != "POST":
         yield finding("transport.wrong-method", status in (404, 405), "405 or 404", answer(evidence))

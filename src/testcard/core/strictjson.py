@@ -37,6 +37,8 @@ def parse(data: bytes) -> tuple[Any, str | None]:
         return None, f"it is nested deeper than {_DEEPEST} levels"
     if stripped[end:].strip(" \t\r\n"):
         problem = f"{len(stripped) - end} characters follow the end of the JSON text (RFC 8259, section 2)"
+    elif isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        problem = "it is a JSON string that holds JSON"
     elif constants:
         problem = f"it holds {constants[0]}, which JSON has no form for (RFC 8259, section 6)"
     return value, problem

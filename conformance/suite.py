@@ -1,0 +1,51 @@
+"""The suite as a table: which requests each requirement is judged by, as the tests declare it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from testcard import schemas
+from testcard.conformance.case import Cases
+from testcard.conformance.limitprobe import BY_PROBE, probe
+from testcard.conformance.session import Session
+from testcard.core.exchange import Request
+
+
+def suite() -> dict[str, Cases | None]:
+    """Requirements in the order of the catalogue, each with the cases of its test; None: judged on what others ask."""
+    found: dict[str, Cases | None] = {}
+    for area in schemas.areas():
+        module = import_module(f"testcard.conformance.test_{area}")
+        for test in vars(module).values():
+            for mark in getattr(test, "pytestmark", ()):
+                if mark.name == "requirement":
+                    found[mark.args[0]] = mark.args[1]
+    return {name: found[name] for name in schemas.requirements() if name in found}
+
+
+def planned_requests(session: Session, wanted: Sequence[str]) -> list[Request]:
+    """What a check would send at least, each request once. Sends nothing."""
+    table = suite()
+    requests: dict[tuple[object, ...], Request] = {}
+    for name in wanted:
+        cases = table[name]
+        if cases is not None and session.unmet(name) is None:
+            for request in cases(session.asker):
+                requests.setdefault(request.identity, request)
+    return list(requests.values())
+
+
+def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
+    """Ask for requirements side by side, those that cannot be judged here left out; the limited key beside them."""
+    judgeable = [(name, cases) for name, cases in wanted if session.unmet(name) is None]
+    if BY_PROBE & {name for name, _ in judgeable}:
+        session.background(probe.__name__, lambda: probe(session))
+    session.prepare([(name, cases) for name, cases in judgeable if cases is not None])
+
+
+def finish(session: Session, name: str) -> None:
+    """Return when everything that a requirement is judged by has been answered."""
+    for work in (probe.__name__ if name in BY_PROBE else None, name):
+        if work is not None and session.begun(work):
+            session.wait_for(work)
