@@ -54,7 +54,7 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
 
 def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) -> dict[str, Any]:
     from testcard.conformance import CheckOptions, selected
-        from testcard.conformance.limitprobe import most_requests
+    from testcard.conformance.limitprobe import most_requests
     from testcard.conformance.session import Session
     from testcard.conformance.suite import planned_requests
     from testcard.core.target import Keyring
