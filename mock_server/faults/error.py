@@ -56,10 +56,6 @@ def _remember_credits(answer: Answer, call: Call) -> Answer:
     return answer
 
 
-def _quota(answer: Answer) -> Answer:
-    return replace(with_error(answer, type="insufficient_quota"), status=429)
-
-
 def _row(requirement: str, name: str, describe: str, dialect: str = "page", **stages: Any) -> Fault:
     return Fault(name=name, breaks=(f"error.{requirement}",), describe=describe, dialect=dialect, **stages)
 
@@ -163,7 +159,12 @@ FAULTS = (
         arrival=_second_time_served,
         answer=_remember_credits,
     ),
-    _row("empty-wallet", "wallet-429", "An empty wallet is refused with 429.", answer=errors(_quota, 402)),
+    _row(
+        "empty-wallet",
+        "wallet-403",
+        "An empty wallet is refused with 403.",
+        answer=errors(lambda answer: replace(answer, status=403), 402),
+    ),
     _row("not-found", "slug-404", "A 404 has another slug than documented.", **_slug(404, "missing")),
     _row("not-found", "retry-after-404", "A 404 carries Retry-After.", **_retry_advice(404, Retry_After="1")),
     _row("rate-limit", "slug-429", "A 429 has another slug than documented.", **_slug(429, "too_many_requests")),

@@ -75,9 +75,9 @@ FAULTS = (
     ),
     _row(
         "unicode-prompt",
-        "unicode-500",
-        "A prompt that is not ASCII is answered with 500.",
-        refuse(has("prompt", lambda prompt: isinstance(prompt, str) and not prompt.isascii())),
+        "unicode-refused",
+        "A prompt that is not ASCII is refused.",
+        refuse(has("prompt", lambda prompt: isinstance(prompt, str) and not prompt.isascii()), 400, "Use ASCII."),
     ),
     _row(
         "unicode-prompt",

@@ -68,7 +68,7 @@ FAULTS = (
     ),
     Fault(
         name="media-html",
-        breaks=("media.fetch",),
+        breaks=("image.decodable",),
         describe="The url of a picture leads to a page that asks for patience.",
         media=lambda answer, _: replace(answer, raw=_PAGE, media_type="text/html"),
     ),
