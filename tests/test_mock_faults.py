@@ -125,7 +125,7 @@ SHOWS: dict[str, set[str]] = {
     "response.no-error": GOOD,
     "response.one-representation": GOOD,
     "image.base64": {"base64"},
-    "image.decodable": {"base64", "url"},
+    "image.decodable": {"base64"},
     "image.size": {"portrait"},
     "image.distinct": {"base64, two", "base64, another prompt"},
     "image.not-blank": {"base64"},

@@ -68,7 +68,7 @@ FAULTS = (
     ),
     Fault(
         name="media-html",
-        breaks=("image.decodable",),
+        breaks=("media.fetch",),
         describe="The url of a picture leads to a page that asks for patience.",
         media=lambda answer, _: replace(answer, raw=_PAGE, media_type="text/html"),
     ),
