@@ -16,6 +16,8 @@ from testcard.load.generator import WorkerReport
 from testcard.load.journal import Tail
 from testcard.load.plan import Arrival
 
+CAPPED = "the in-flight cap"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -96,8 +98,7 @@ class Collector:
             if not self._done[line["sent"]]:  # the answer may have been read before
                 self._sent[line["sent"]] = (line["at"], line["s"])
         elif "dropped" in line:
-            cap = self._brief.plan.in_flight_cap
-            self._drop(line["dropped"], f"not sent: the in-flight cap of {cap} was reached")
+            self._drop(line["dropped"], f"not sent: {CAPPED} of {self._brief.plan.in_flight_cap} was reached")
         elif "present" in line:
             watch.present = True
         elif "ready" in line:

@@ -15,6 +15,7 @@ from testcard.core.record import Record
 from testcard.core.summary import LoadSummary
 from testcard.core.target import Slo
 from testcard.load.bound import Sample, judge_claims, judge_slos
+from testcard.load.collect import CAPPED
 from testcard.load.generator import Generator
 from testcard.load.plan import MEASURED, PHASES, LoadPlan
 from testcard.load.quantile import quantile, quantiles
@@ -40,6 +41,8 @@ class _Seen:
     media: list[float] = field(default_factory=list)
     lag: list[float] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    capped: int = 0
+    """Dropped because too many were under way, not because their worker had died."""
     warmup: int = 0
     all_arrivals: int = 0
     first_planned: float | None = None
@@ -53,6 +56,7 @@ class _Seen:
             self.warmup += 1
             return
         self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
+        self.capped += record.outcome == "dropped" and CAPPED in (record.failure or "")
         planned = record.planned_s
         if self.first_planned is None or planned < self.first_planned:
             self.first_planned = planned
@@ -158,8 +162,8 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
         notes.append(f"Nothing is certified: {reason}.")
     if seen.all_arrivals < plan.count:
         notes.append(f"Ended after {seen.all_arrivals} of {plan.count} arrivals.")
-    if dropped := seen.outcomes["dropped"]:
-        notes.append(f"{dropped} arrivals were not sent; the in-flight cap is {plan.in_flight_cap}.")
+    if seen.capped:
+        notes.append(f"{seen.capped} arrivals were dropped: {plan.in_flight_cap} were under way already.")
     return tuple(notes)
 
 
