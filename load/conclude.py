@@ -25,7 +25,7 @@ _ANSWERED = ("valid", "invalid", "limited", "refused", "server-error", "timeout"
 LATE_S = 0.010
 LATE_SHARE = 0.05
 """The generator is late when the slowest hundredth of its requests left later than planned by more than both
-10 ms and 5 % of the median latency; inference-perf and the MLPerf rules draw such a line as well."""
+10 ms and 5 % of the median latency."""
 BUSY_SHARE = 0.9
 """The generator is busy when a worker used more of its core than this; Locust warns at the same share."""
 

@@ -9,7 +9,7 @@ misses is binomial. With confidence c
 
 Both are one-sided exact binomial tests, and the same as comparing b with the distribution-free confidence bounds
 of the quantile (quantile.py). Zero misses in 59 certify a p95 at 95 %, in 299 a p99; this is the arithmetic of
-MLPerf's early stopping (https://github.com/mlcommons/inference_policies, Appendix: Early stopping criterion).
+MLPerf's early stopping (https://github.com/mlcommons/inference_policies).
 """
 
 from __future__ import annotations
