@@ -15,8 +15,10 @@ from testcard.core.record import Finding
 from testcard.core.runfile import Skip
 from testcard.core.target import Limit
 
-BY_PROBE = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
+JUDGED = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
 """The requirements that the probe judges."""
+BY_PROBE = JUDGED | {"error.rate-limit"}
+"""Those that it gives occasion to."""
 Make = Callable[[Asker, str, int], Request]
 _BEYOND = 3
 """How many requests more than the limit are sent before it counts as not enforced."""
@@ -25,7 +27,7 @@ _BEYOND = 3
 def most_requests(session: Session, wanted: Sequence[str]) -> tuple[int, int]:
     """How many requests, and how many images, the probe may take for these requirements."""
     limit = session.contract.target.limited
-    if limit is None or not any(name in BY_PROBE and session.unmet(name) is None for name in wanted):
+    if limit is None or not BY_PROBE & set(wanted) or session.unmet("limit.enforced") is not None:
         return 0, 0
     most = limit.requests + _BEYOND
     return most + 2, most
@@ -40,7 +42,7 @@ def probe(session: Session) -> None:
     refused = answers[-1] if answers and answers[-1].status == 429 else None
     if refused is None:
         _enforced(session, limit, answers, held=False)
-        for requirement in sorted(BY_PROBE - {"limit.enforced"}):
+        for requirement in sorted(JUDGED - {"limit.enforced"}):
             session.find(Skip(requirement, outcome.NOT_JUDGED, "no 429 came"))
         return
     plausible = _plausible(answers, limit)

@@ -24,7 +24,8 @@ from testcard.core import outcome
 from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged, TestcardError, UsageError
 from testcard.core.summary import RequirementResult
-from testcard.core.target import Keyring, find_target, parse_headers
+from testcard.core.target import Keyring
+from testcard.core.targetfile import find_target, parse_headers
 
 __all__ = ["BrokenShould", "Settings", "requirement"]
 

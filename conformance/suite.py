@@ -39,7 +39,7 @@ def planned_requests(session: Session, wanted: Sequence[str]) -> list[Request]:
 def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
     """Ask for requirements side by side, those that cannot be judged here left out; the limited key beside them."""
     judgeable = [(name, cases) for name, cases in wanted if session.unmet(name) is None]
-    if BY_PROBE & {name for name, _ in judgeable}:
+    if BY_PROBE & {name for name, _ in judgeable} and session.unmet("limit.enforced") is None:
         session.background(probe.__name__, lambda: probe(session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])
 

@@ -14,7 +14,7 @@ from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunWriter
 from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
-from testcard.core.target import profile_target
+from testcard.core.targetfile import profile_target
 
 TARGET = profile_target("mock").describe()
 STARTED = "2026-11-22T15:12:00Z"
@@ -134,7 +134,7 @@ def load_summary(records: list[Record] | None = None) -> LoadSummary:
         dispatch_lag_s={"p50": 0.001, "p99": 0.002, "max": 0.004},
         claims=(
             _bound("interactive", "kept", 0.95, 1.0, True, lower=0.4, estimate=0.5, upper=0.7, misses=40),
-            _bound("latency-critical", "refuted", 0.99, 2.0, False, lower=4.0, estimate=None, upper=None, misses=180),
+            _bound("latency-critical", "refuted", 0.99, 2.0, False, lower=4.0, estimate=4.5, upper=5.0, misses=180),
         ),
         slos=(
             _bound("p99.9<=900ms", "inconclusive", 0.999, 0.9, True, lower=0.6, estimate=1.2, upper=None, misses=90),

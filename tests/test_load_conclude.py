@@ -12,7 +12,8 @@ from testcard.core.exchange import Exchange, Failure, Request, Response
 from testcard.core.judgement import Judgement
 from testcard.core.outcome import LOAD_OUTCOMES
 from testcard.core.record import Finding, Record
-from testcard.core.target import Slo, profile_target
+from testcard.core.target import Slo
+from testcard.core.targetfile import profile_target
 from testcard.load import Generator, LoadPlan, conclude, plan_load
 from testcard.load.classify import classify
 from testcard.load.generator import WorkerReport

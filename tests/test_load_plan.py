@@ -11,7 +11,8 @@ import pytest
 
 from testcard.core.errors import UsageError
 from testcard.core.limit import constraints
-from testcard.core.target import Limit, Target, profile_target
+from testcard.core.target import Limit, Target
+from testcard.core.targetfile import profile_target
 from testcard.load import LoadPlan, highest_rate_per_s, plan_load, scenarios
 from testcard.load.payload import request_of
 from testcard.load.plan import MEASURED, WARMUP, Arrival, with_rate

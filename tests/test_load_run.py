@@ -30,7 +30,8 @@ from testcard.core.errors import BudgetExhausted, TestcardError, UsageError
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunFile, RunWriter
-from testcard.core.target import Keyring, Limit, Target, profile_target
+from testcard.core.target import Keyring, Limit, Target
+from testcard.core.targetfile import profile_target
 from testcard.load import Generator, LoadPlan, Progress, conclude, plan_load, run
 from testcard.mock_server import MockSettings, running
 

@@ -20,7 +20,7 @@ from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunFile, RunWriter, Skip, decode, encode
 from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
-from testcard.core.target import profile_target
+from testcard.core.targetfile import profile_target
 
 RECORDS, SUMMARY = schemas.json_schema("records"), schemas.json_schema("summary")
 LINE, WHOLE = Draft202012Validator(RECORDS), Draft202012Validator(SUMMARY)

@@ -111,11 +111,12 @@ FAULTS = (
     Fault(
         name="redirect-303",
         breaks=("transport.synchronous",),
-        describe="A generation is answered with a redirect to its result.",
-        answer=pictures(
+        describe="A generation as a url is answered with a redirect to its result.",
+        answer=where(
+            lambda answer, _: answer.order is not None and answer.order.format == "url",
             lambda answer: replace(answer, status=303, document=_JOB, order=None).with_headers(
                 {"Location": "/v1/jobs/1"}
-            )
+            ),
         ),
     ),
     Fault(

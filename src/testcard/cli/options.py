@@ -12,7 +12,8 @@ import click
 from testcard import schemas
 from testcard.cli.quantities import Duration
 from testcard.core.errors import UsageError
-from testcard.core.target import Keyring, Target, find_target, parse_headers
+from testcard.core.target import Keyring, Target
+from testcard.core.targetfile import find_target, parse_headers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from testcard.cli.options import aim, check_options, load_options, target_options
-from testcard.core.target import Target, profile_target
+from testcard.core.target import Target
+from testcard.core.targetfile import profile_target
 
 if TYPE_CHECKING:
     from testcard.load import LoadPlan

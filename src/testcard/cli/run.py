@@ -16,7 +16,8 @@ import click
 from testcard.cli.console import Console
 from testcard.cli.options import aim, check_options, load_options, output_options, target_options
 from testcard.core.errors import TestcardError, UsageError
-from testcard.core.target import Target, profile_target
+from testcard.core.target import Target
+from testcard.core.targetfile import profile_target
 
 _MOCK_WINDOW_S = 8.0
 """Window of the limits of the mock that `run` starts: long enough to be a limit, short enough to wait for."""

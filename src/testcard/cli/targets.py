@@ -7,7 +7,7 @@ import json
 import click
 
 from testcard import schemas
-from testcard.core.target import profile_target
+from testcard.core.targetfile import profile_target
 
 
 @click.command()

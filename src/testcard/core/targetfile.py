@@ -1,0 +1,297 @@
+"""Where targets come from: profiles that ship, files that users name, testcard.toml in the working directory.
+
+A file that came with a cloned repository is trusted less than one that was named: see `_check_local`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from testcard import schemas
+from testcard.core.errors import UsageError
+from testcard.core.quantity import size_px
+from testcard.core.target import CAPABILITIES, FORMATS, ROLES, KnownFailure, Limit, Slo, Target
+
+
+def parse_headers(lines: Iterable[str]) -> dict[str, str] | None:
+    """Header options, `Name: value`; None where there are none.
+
+    Raises:
+        UsageError: a line has no colon, or names the header that carries keys.
+    """
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"--header {line!r}: write 'Name: value'")
+        if name.strip().lower() == "authorization":
+            raise UsageError("--header Authorization: keys come from the environment; set TESTCARD_API_KEY")
+        headers[name.strip()] = value.strip()
+    return headers or None
+
+
+def find_target(
+    name: str | None, overrides: Mapping[str, Any], directory: Path, *, confirmed_host: str | None = None
+) -> Target | None:
+    """The target that options and files name, or None where nothing names one.
+
+    Args:
+        name: `--target`: a profile that ships, or a file.
+        overrides: fields from the command line; None values are ignored.
+        directory: the working directory, where testcard.toml and pyproject.toml are looked for.
+        confirmed_host: the host that the user confirmed.
+
+    Raises:
+        UsageError: a file or a field is wrong.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    where, tables, local = _tables(name, directory)
+    profile = tables.get("target", {})
+    if not profile and not given.get("base_url"):
+        return None
+    base = dict(_profile(profile["extends"], where)) if "extends" in profile else {}
+    merged = _merge(_merge(base, profile, where), given, "the command line")
+    merged.pop("extends", None)
+    if "name" not in profile and "name" not in given and given.get("base_url"):
+        merged.setdefault("name", urlsplit(str(given["base_url"])).hostname or "unnamed")
+    target = _build(merged, tables, where)
+    if local:
+        _check_local(target, where, base.get("base_url"), given, confirmed_host)
+    return target
+
+
+def profile_target(name: str) -> Target:
+    """A profile that ships, as a target."""
+    return _build(dict(_profile(name, "targets")), {}, name)
+
+
+def _tables(name: str | None, directory: Path) -> tuple[str, dict[str, Any], bool]:
+    """Where the tables come from, the tables, and whether they were merely found in the working directory."""
+    found = _working_directory_tables(directory)
+    if name is None:
+        return (*found, True) if found else ("", {}, False)
+    extra = {key: found[1][key] for key in ("slo", "known-failure") if key in found[1]} if found else {}
+    path = Path(name)
+    if name in schemas.profiles():
+        return name, extra | {"target": {"extends": name}}, False
+    if path.suffix == ".toml" or path.is_file():
+        return name, extra | _read_toml(path), False
+    raise UsageError(
+        f"--target {name}: neither a profile nor a file. Profiles: {', '.join(schemas.profiles())}"
+        + _suggest(name, schemas.profiles())
+    )
+
+
+def _working_directory_tables(directory: Path) -> tuple[str, dict[str, Any]] | None:
+    own = directory / "testcard.toml"
+    if own.is_file():
+        return own.name, _read_toml(own)
+    pyproject = directory / "pyproject.toml"
+    if pyproject.is_file():
+        tables = _read_toml(pyproject).get("tool", {}).get("testcard")
+        if tables is not None:
+            return "pyproject.toml, [tool.testcard]", tables
+    return None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+
+
+def _profile(name: str, where: str) -> dict[str, Any]:
+    if name not in schemas.profiles():
+        raise UsageError(f"{where}: extends = {name!r}: no such profile. Profiles: {', '.join(schemas.profiles())}")
+    return schemas.profile(name)
+
+
+def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The fields of `tables` over those of `base`; keys and headers are merged name by name."""
+    merged = dict(base)
+    for key, value in tables.items():
+        if key in ("keys", "headers"):
+            if not isinstance(value, Mapping):
+                raise UsageError(f"{where}: [target.{key}] must be a table")
+            merged[key] = {**merged.get(key, {}), **value}
+        else:
+            merged[key] = value
+    moved = (
+        "base_url" in tables
+        and urlsplit(str(base.get("base_url", ""))).hostname != urlsplit(str(tables["base_url"])).hostname
+    )
+    if moved and base.get("base_url") and "media_hosts" not in tables:
+        merged.pop("media_hosts", None)  # they were those of the other host
+    if "keys" in tables:
+        merged.pop("public_keys", None)
+    return merged
+
+
+def _moved(old: Any, new: Any) -> bool:
+    """Whether a base URL was replaced by one on another host."""
+    return bool(old and new) and urlsplit(str(old)).hostname != urlsplit(str(new)).hostname
+
+
+def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Target:
+    if "public_keys" in tables.get("target", {}):
+        raise UsageError(
+            f"{where}: public_keys are for profiles that ship; name environment variables in [target.keys]"
+        )
+    _no_unknown(merged, {f.name for f in fields(Target)} - {"slos", "known_failures"}, f"{where}: [target]")
+    _no_unknown(tables, {"target", "slo", "known-failure"}, where)
+    if "base_url" not in merged:
+        raise UsageError(f'{where}: [target] has no base_url; write base_url = "https://host/v1"')
+    merged["base_url"] = _base_url(str(merged["base_url"]), where)
+    for name in ("limit", "limited"):
+        if name in merged:
+            merged[name] = _limit(merged[name], f"{where}: [target.{name}]")
+    for name in ("sizes", "response_formats", "capabilities", "media_hosts"):
+        if name in merged:
+            merged[name] = _strings(merged[name], f"{where}: {name}")
+    for name, kind in _KINDS.items():
+        if name in merged and (not isinstance(merged[name], kind) or isinstance(merged[name], bool)):
+            raise UsageError(f"{where}: {name} = {merged[name]!r} is not {_WORDS[name]}")
+    merged["keys"] = {**Target("").keys, **merged.get("keys", {})}
+    _no_unknown(merged["keys"], set(ROLES), f"{where}: [target.keys]")
+    target = replace(
+        Target(**merged),
+        slos=tuple(_slo(row, f"{where}: [[slo]]") for row in tables.get("slo", ())),
+        known_failures=tuple(_known(row, f"{where}: [[known-failure]]") for row in tables.get("known-failure", ())),
+    )
+    _check_values(target, where)
+    return target
+
+
+_NUMBER = (int, float)
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
+    "name": str, "default_size": str, "default_response_format": str, "ca_file": str,
+}  # fmt: skip
+_WORDS = {
+    name: "an integer" if kind is int else "a string" if kind is str else "a number" for name, kind in _KINDS.items()
+}
+
+
+def _check_values(target: Target, where: str) -> None:
+    names, default = schemas.dialects(), target.default_size
+    odd_default = bool(target.sizes) and default is not None and default not in target.sizes
+    odd_format = target.default_response_format not in target.response_formats
+    no_ca = target.ca_file is not None and not Path(target.ca_file).is_file()
+    wrong = (
+        (target.dialect not in names, f"dialect = {target.dialect!r}: one of {', '.join(names)}"),
+        (target.auth not in ("bearer", "none"), f"auth = {target.auth!r}: bearer or none"),
+        (target.max_n < 1, "max_n must be at least 1"),
+        (target.timeout_s <= 0, "timeout_s must be above 0"),
+        (any(size_px(size) is None for size in target.sizes), 'sizes must be written as "1024x1024"'),
+        (not set(target.response_formats) <= set(FORMATS), f"response_formats: of {', '.join(FORMATS)}"),
+        (not set(target.capabilities) <= set(CAPABILITIES), f"capabilities: of {', '.join(CAPABILITIES)}"),
+        (odd_format, "default_response_format is not one of response_formats"),
+        (odd_default, "default_size is not one of sizes"),
+        (no_ca, f"ca_file {target.ca_file}: no such file"),
+    )
+    for applies, sentence in wrong:
+        if applies:
+            raise UsageError(f"{where}: {sentence}")
+
+
+def _check_local(
+    target: Target, where: str, profile_url: Any, given: Mapping[str, Any], confirmed_host: str | None
+) -> None:
+    """A file that came with a cloned repository gets no key but those meant for testcard, and sends
+    them to no host that the user did not name.
+    """
+    if "keys" not in given:
+        for role, variable in target.keys.items():
+            if not variable.startswith("TESTCARD_"):
+                raise UsageError(
+                    f"{where} names the environment variable {variable} for the key {role}: a file found in the "
+                    "working directory may name TESTCARD_* variables only; pass --api-key-env or --target FILE"
+                )
+    for name, value in target.headers.items():
+        if value.startswith("env:") and not value.startswith("env:TESTCARD_") and name not in given.get("headers", {}):
+            raise UsageError(
+                f"{where} takes header {name} from {value.removeprefix('env:')}: a file found in the working "
+                "directory may name TESTCARD_* variables only"
+            )
+    named = given.get("base_url") or target.host == urlsplit(str(profile_url or "")).hostname
+    if not (named or target.on_loopback or confirmed_host == target.host):
+        raise UsageError(
+            f"{where} names the host {target.host}: a file found in the working directory sends no key to a host "
+            f"that you did not name; pass --confirm-host {target.host} or --base-url"
+        )
+
+
+def _base_url(text: str, where: str) -> str:
+    try:
+        parts = urlsplit(text.strip())
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.username or parts.query or parts.fragment:
+        raise UsageError(
+            f"{where}: base_url {text!r} is not an API's address; write scheme, host and version path, "
+            "for example http://127.0.0.1:8600/v1"
+        )
+    return text.strip().rstrip("/")
+
+
+def _limit(row: Any, where: str) -> Limit:
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{where} must be a table")
+    _no_unknown(row, {"requests", "window_s", "burst"}, where)
+    try:
+        limit = Limit(int(row["requests"]), float(row.get("window_s", 60.0)), row.get("burst"))
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{where} needs requests = N and window_s = seconds") from None
+    if limit.requests < 1 or limit.window_s <= 0:
+        raise UsageError(f"{where}: requests and window_s must be above 0")
+    return limit
+
+
+def _slo(row: Mapping[str, Any], where: str) -> Slo:
+    _no_unknown(row, {"quantile", "bound_s", "size", "confidence"}, where)
+    try:
+        slo = Slo(float(row["quantile"]), float(row["bound_s"]), row.get("size"), float(row.get("confidence", 0.95)))
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{where} needs quantile = 0.95 and bound_s = seconds") from None
+    if not (0 < slo.quantile < 1 and 0.5 <= slo.confidence < 1 and slo.bound_s > 0):
+        raise UsageError(f"{where}: 0 < quantile < 1, 0.5 <= confidence < 1 and bound_s > 0")
+    return slo
+
+
+def _known(row: Mapping[str, Any], where: str) -> KnownFailure:
+    _no_unknown(row, {"requirement", "reason", "expires"}, where)
+    missing = [name for name in ("requirement", "reason", "expires") if not row.get(name)]
+    if missing:
+        raise UsageError(f"{where} needs {' and '.join(missing)}")
+    if row["requirement"] not in schemas.requirements():
+        raise UsageError(
+            f"{where}: no requirement {row['requirement']!r}" + _suggest(row["requirement"], schemas.requirements())
+        )
+    return KnownFailure(row["requirement"], str(row["reason"]), str(row["expires"]))
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{where} must be a list of strings")
+    return tuple(value)
+
+
+def _no_unknown(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {key!r}" + _suggest(key, known))
+
+
+def _suggest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

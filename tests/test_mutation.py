@@ -1,0 +1,86 @@
+"""Every requirement can fail: for each fault of the mock, the check names the requirement that it breaks.
+
+The fast form: only what the fault's requirements are judged by is asked for. A fault that only another
+requirement finds counts as missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from testcard import schemas
+from testcard.conformance import CheckOptions
+from testcard.conformance.limitprobe import BY_PROBE
+from testcard.conformance.session import Session
+from testcard.conformance.suite import begin, finish, suite
+from testcard.core.summary import RequirementResult
+from testcard.core.target import Keyring, Limit, Target
+from testcard.core.targetfile import find_target
+from testcard.mock_server import FAULTS, MockSettings, running
+
+# A Retry-After of a quarter of the truth differs from it only where the truth is some seconds.
+LONG_WINDOW_S = 8.0
+SHORT_WINDOW_S = 2.0
+NEEDS_A_LONG_WINDOW = {"limit.retry-after-honest"}
+
+
+def target_of(base_url: str, dialect: str, window_s: float) -> Target:
+    """The mock as a target, with the window of limits that it was started with."""
+    target = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
+    assert target is not None
+    return replace(target, limit=Limit(600, window_s), limited=Limit(10, window_s))
+
+
+def judged(target: Target, wanted: Sequence[str]) -> dict[str, RequirementResult]:
+    """How the wanted requirements end on a target; a SHOULD counts as a MUST."""
+    session = Session(target, Keyring(target, {}), CheckOptions(strict=True))
+    try:
+        session.open()
+        table = suite()
+        # What is judged on the answers to others' requests needs those requests.
+        alone = all(table[name] is not None or name in BY_PROBE for name in wanted)
+        begin(session, [(name, cases) for name, cases in table.items() if name in wanted or not alone])
+        for name in table:
+            finish(session, name)
+        assert session.fatal is None, session.fatal
+        return {name: session.tally.result(name) for name in wanted}
+    finally:
+        session.close()
+
+
+def test_every_requirement_has_a_fault() -> None:
+    """No requirement is without a fault that breaks it, and no fault breaks what is not in the catalogue."""
+    broken = {name for fault in FAULTS.values() for name in fault.breaks}
+    assert broken == set(schemas.requirements())
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_turns_its_requirement_red(name: str) -> None:
+    """The requirement that a fault breaks fails, with what was expected, what came, and a record of it."""
+    fault = FAULTS[name]
+    window_s = LONG_WINDOW_S if NEEDS_A_LONG_WINDOW & set(fault.breaks) else SHORT_WINDOW_S
+    with running(MockSettings(faults=(name,), dialect=fault.dialect, window_s=window_s)) as base_url:
+        results = judged(target_of(base_url, fault.dialect, window_s), fault.breaks)
+    for result in results.values():
+        assert result.outcome == "fail", f"{result.id}: {result.outcome} ({result.reason})"
+        assert result.expected
+        assert result.actual
+        assert result.evidence
+
+
+@pytest.mark.parametrize("dialect", schemas.dialects())
+def test_the_correct_mock_breaks_nothing(dialect: str) -> None:
+    """In each dialect nothing fails, nothing is left unjudged, and what had no occasion says so."""
+    with running(MockSettings(dialect=dialect, window_s=SHORT_WINDOW_S)) as base_url:
+        results = judged(target_of(base_url, dialect, SHORT_WINDOW_S), tuple(schemas.requirements()))
+    outcomes = {name: result.outcome for name, result in results.items()}
+    for name, row in schemas.requirements().items():
+        session_says = outcomes[name]
+        if dialect not in row.dialects:
+            continue
+        assert session_says in ({"pass", "not-observed"} if row.occasion else {"pass"}), results[name]
+    assert outcomes["error.server"] == outcomes["error.unavailable"] == "not-observed"
