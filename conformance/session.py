@@ -22,7 +22,7 @@ from testcard.conformance.case import Asker, Cases
 from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge import judge
-from testcard.conformance.judge.evidence import ATTEMPTS, transient
+from testcard.conformance.judge.evidence import attempts, transient
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core import outcome
 from testcard.core.budget import Budget
@@ -36,6 +36,7 @@ from testcard.core.send import Sender
 from testcard.core.target import Keyring, Target, header_secrets
 
 _SIDE_BY_SIDE = 4
+_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 60.0
 _DEAD_AFTER = 4
 
@@ -198,6 +199,8 @@ class Session:
         def run() -> None:
             try:
                 work()
+            except TestcardError as error:
+                self.fatal = self.fatal or error
             finally:
                 self._done[name].set()
 
@@ -238,7 +241,7 @@ class Session:
             except TestcardError as error:
                 self.fatal = self.fatal or error
                 return
-            if request.violations and exchange.succeeded and request.credentialed:
+            if request.violations and request.credentialed and (exchange.succeeded or transient(exchange)):
                 return
             self._explain(name, exchange)
 
@@ -247,7 +250,7 @@ class Session:
         if exchange.request.violations or exchange.succeeded or not transient(exchange):
             return
         asked = exchange.request.requirement or name
-        reason = f"a good request was answered {ATTEMPTS} times with {exchange.status or exchange.failure}"
+        reason = f"a good request was answered {exchange.attempt} times with {exchange.status or exchange.failure}"
         for requirement in dict.fromkeys((name, asked)):
             self.find(Skip(requirement, outcome.NOT_JUDGED, f"{reason} (record {exchange.number})"))
 
@@ -272,7 +275,7 @@ class Session:
         while True:
             exchange = self.sender.send(request, attempt=attempt)
             self._watch(exchange)
-            if not transient(exchange) or attempt >= ATTEMPTS or self._closed:
+            if not transient(exchange) or attempt >= attempts(request) or self._closed:
                 return exchange
             self._pause(exchange, attempt)
             attempt += 1
@@ -284,7 +287,7 @@ class Session:
             raise NotJudged(f"{self.contract.target.base_url} stopped answering: {exchange.failure.message}")  # type: ignore[union-attr]  # gone: there is one
 
     def _pause(self, exchange: Exchange, attempt: int) -> None:
-        pause = 0.25 * attempt
+        pause = _PAUSE_S * attempt
         if exchange.response is not None:
             with contextlib.suppress(BadRetryAfter):
                 pause = min(max(retry_after_s(exchange.response).seconds, pause), _LONGEST_PAUSE_S)

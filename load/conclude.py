@@ -22,10 +22,10 @@ from testcard.load.quantile import quantile, quantiles
 
 _ANSWERED = ("valid", "invalid", "limited", "refused", "server-error", "timeout", "broken")
 
-LATE_S = 0.010
-LATE_SHARE = 0.05
+LATE_S = 0.020
+LATE_SHARE = 0.10
 """The generator is late when the slowest hundredth of its requests left later than planned by more than both
-10 ms and 5 % of the median latency."""
+20 ms and 10 % of the median latency."""
 BUSY_SHARE = 0.9
 """The generator is busy when a worker used more of its core than this; Locust warns at the same share."""
 

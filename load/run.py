@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from testcard.conformance import Across
 from testcard.core.budget import Budget
 from testcard.core.errors import TestcardError
 from testcard.core.limit import start_delay_s
@@ -79,8 +80,12 @@ def run(
     brief = Brief(plan, target, private, started, first_number)
     overload = Overload(target.timeout_s)
 
+    across = Across()
+
     def add(record: Record) -> None:
         writer.add(record)
+        for finding in across.add(record):
+            writer.add(finding)
         overload.add(record)
 
     collector = Collector(brief, add)
