@@ -57,11 +57,12 @@ def latency_over_time(points: Sequence[tuple[float, float]], bins: Sequence[Bin]
     """Latency by the moment for which the arrival was planned: single answers, p50 and p95 of each stretch."""
     dots = [Point(t, _log(s), f"{human_s(s)} at {t:.4g} s") for t, s in (points if shape is WIDE else points[::2])]
     layers = [Layer("point", dots, dots=True, line=False)]
+    seconds = [s for _, s in points]
     for name in ("p50", "p95"):
-        values = ((b, getattr(b, f"{name}_s")) for b in bins)
+        values = [(b, getattr(b, f"{name}_s")) for b in bins]
         line = [Point(_middle(b), _log(s), f"{name} {human_s(s)}, {_stretch(b)}") for b, s in values if s is not None]
         layers.append(Layer(f"line-{name}", line, dots=True))
-    seconds = [s for _, s in points]
+        seconds += [s for _, s in values if s is not None]
     return draw("Latency over time", layers, _time_axis(bins, shape), _latency_axis(seconds), shape)
 
 
@@ -109,7 +110,7 @@ def _latency_axis(seconds: Sequence[float]) -> list[Tick]:
     high = max(max(seconds, default=1.0), low)
     every = [step * 10.0**decade for decade in range(-4, 7) for step in (1, 2, 5)]
     first = max(tick for tick in every if tick <= low * 1.0001)
-    last = min((tick for tick in every if tick >= high * 0.9999), default=high)
+    last = min((tick for tick in every if tick >= high * 0.9999 and tick > first), default=high)
     ticks = [tick for tick in every if first <= tick <= last]
     if len(ticks) > _MOST_TICKS:
         ticks = [first, *(10.0**decade for decade in range(-3, 7) if first < 10.0**decade < last), last]

@@ -8,19 +8,16 @@ value to hover over is an SVG `<title>`, which needs no script.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
-import pygal
-from pygal.style import Style
-
 _DECIMALS = re.compile(r"(\d+\.\d)\d+")
 _WITHOUT_PURPOSE = ("comment", "defs", "desc", "title")  # the page says these things itself
 _KEPT_ATTRIBUTES = frozenset({"class", "cx", "cy", "d", "height", "r", "transform", "width", "x", "y"})
 _SERIES = re.compile(r"serie-(\d+)")
-_STYLE = Style(label_font_size=11, value_font_size=8)  # pygal reckons margins with these; the colours are the page's
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,8 @@ class Tick:
 
 def draw(title: str, layers: Sequence[Layer], x_axis: Sequence[Tick], y_axis: Sequence[Tick], shape: Shape) -> str:
     """An `<svg>` element for use inside HTML; layers without points are left out."""
-    chart = pygal.XY(
-        width=shape.width, height=shape.height, margin=8, spacing=6, dots_size=3, style=_STYLE,
+    chart = _empty_chart(
+        width=shape.width, height=shape.height, margin=8, spacing=6, dots_size=3,
         show_legend=False, print_labels=True, truncate_label=-1, show_x_guides=True,
         js=[], css=[], no_prefix=True,
         x_labels=[{"value": tick.value, "label": tick.label} for tick in x_axis],
@@ -83,6 +80,18 @@ def draw(title: str, layers: Sequence[Layer], x_axis: Sequence[Tick], y_axis: Se
     )
     root.extend(_adopted(chart.render_tree(), [layer.name for layer in drawn]))
     return tostring(root, encoding="unicode")
+
+
+def _empty_chart(**options: Any) -> Any:
+    """An XY chart of pygal's, which is imported when the first chart is drawn."""
+    import pygal
+    from pygal.style import Style
+
+    # It leaves a finder for map plugins behind, of a kind that Python 3.12 ignores and 3.11 warns about
+    # at every import that fails.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    # pygal reckons margins with the sizes of letters; colours are the page's.
+    return pygal.XY(style=Style(label_font_size=11, value_font_size=8), **options)
 
 
 def _adopted(node: Any, names: Sequence[str]) -> Iterator[Element]:

@@ -52,10 +52,11 @@ def test_text_of_a_server_is_neither_markup_nor_mention_nor_link() -> None:
 def test_a_command_cannot_break_out_of_its_block() -> None:
     """A curl line with backticks of its own stays in its fence."""
     rows = tuple(
-        replace(row, reproduce="curl ```\n</details>\n# heading\n```") for row in sample_run.requirement_results()
+        replace(row, reproduce="curl\n```\n# heading\n<b>bold</b>") for row in sample_run.requirement_results()
     )
     page = html(replace(sample_run.summary(), requirements=rows))
     assert "<h1>" not in page
+    assert "<b>" not in page
     assert "# heading" in page
 
 

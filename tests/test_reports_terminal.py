@@ -63,7 +63,8 @@ def test_load_names_its_spans_outcomes_and_three_valued_verdicts() -> None:
     for expected in (
         "planned → last byte", "p99.9", "limited 114", "offered 100/s, achieved 99.6/s",
         "✓ interactive kept: p95 ≤ 1 s at 1024x1024; at most 700 ms at 95 % confidence",
-        "✗ latency-critical refuted, not asked for", "? p99.9<=900ms inconclusive", "→ 59 more requests",
+        "✗ latency-critical refuted, not asked for: p99 ≤ 2 s at 1024x1024; at least 4 s at 95 % confidence",
+        "1.2 s, between 600 ms and ∞ at 95 % confidence", "? p99.9<=900ms inconclusive", "→ 59 more requests",
     ):  # fmt: skip
         assert expected in text
 
@@ -89,6 +90,7 @@ def test_the_environment_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> Non
     plain, coloured = shown(sample_run.summary()), shown(sample_run.summary(), colour=True)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "dumb")
     assert shown(sample_run.summary(), colour=True) == coloured
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("FORCE_COLOR", "1")
