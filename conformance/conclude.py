@@ -134,7 +134,7 @@ def _outcome(row: schemas.Requirement, case: _Case, level: str) -> tuple[str, st
         return case.skip.outcome, case.skip.reason
     if row.occasion:
         return outcome.NOT_OBSERVED, "its occasion never arose"
-    return outcome.NOT_JUDGED, "no answer that shows it came"
+    return outcome.NOT_JUDGED, "no answer came that could show it"
 
 
 def _expired(known: KnownFailure) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from testcard import schemas
@@ -23,6 +24,7 @@ from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge import judge
 from testcard.conformance.judge.evidence import attempts, transient
+from testcard.conformance.keep import EvidenceFolder
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core import outcome
 from testcard.core.budget import Budget
@@ -93,6 +95,7 @@ class Session:
         budget: Budget | None = None,
         started: float | None = None,
         on_record: Callable[[Record], None] | None = None,
+        evidence: Path | None = None,
     ) -> None:
         self.contract = Contract.of(target)
         self.options = options
@@ -102,6 +105,7 @@ class Session:
         self._keyring = keyring
         self._log = log
         self._on_record = on_record
+        self._folder = EvidenceFolder(evidence, self.redactor) if evidence is not None else None
         self._across = Across()
         self._lock = threading.Lock()
         self._answers: dict[tuple[object, ...], Future[Exchange]] = {}
@@ -144,7 +148,10 @@ class Session:
                 self._log.add(line)
 
     def _judge(self, exchange: Exchange) -> Judgement:
-        return judge(exchange, self.contract)
+        judgement = judge(exchange, self.contract)
+        if judgement.broken and self._folder is not None:
+            self._folder.keep(exchange, {finding.requirement for finding in judgement.broken})
+        return judgement
 
     # Asking.
 

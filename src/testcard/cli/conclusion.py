@@ -15,6 +15,7 @@ from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, S
 from testcard.core.target import KnownFailure, Slo
 
 _MOST_ADVICE = 6
+_MOST_FIXES = 2
 
 
 class _Totals:
@@ -167,7 +168,9 @@ def _advice(
     if reason and (footer is None or footer.ended in ("budget", "interrupted", "error")):
         said.append(f"{reason}; what was recorded stands below")
     broken = [row for row in results if row.outcome == outcome.FAIL and not row.known]
-    said += [f"fix {row.id}: expected {row.expected}, got {row.actual}" for row in broken]
+    said += [f"fix {row.id}: expected {row.expected}, got {row.actual}" for row in broken[:_MOST_FIXES]]
+    if len(broken) > _MOST_FIXES:
+        said.append(f"and {len(broken) - _MOST_FIXES} more that are broken")
     said += [f"{bound.id}: {bound.advice}" for bound in bounds if bound.verdict == "inconclusive" and bound.advice]
     by_reason: dict[str, list[str]] = {}
     for row in results:

@@ -147,6 +147,7 @@ class _Run:
                 budget=self._budget,
                 started=self._started,
                 on_record=show,
+                evidence=self.directory / "evidence",
             )
             check(session, self._wanted)
         spent = session.sender.budget.spent
