@@ -37,8 +37,14 @@ def planned_requests(session: Session, wanted: Sequence[str]) -> list[Request]:
 
 
 def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
-    """Ask for requirements side by side, those that cannot be judged here left out; the limited key beside them."""
-    judgeable = [(name, cases) for name, cases in wanted if session.unmet(name) is None]
+    """Ask for requirements side by side, the limited key beside them. What cannot be judged here is said at once."""
+    judgeable = []
+    for name, cases in wanted:
+        unmet = session.unmet(name)
+        if unmet is None:
+            judgeable.append((name, cases))
+        else:
+            session.find(unmet)
     if BY_PROBE & {name for name, _ in judgeable} and session.unmet("limit.enforced") is None:
         session.background(probe.__name__, lambda: probe(session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])

@@ -83,6 +83,8 @@ def _requirements(paper: _Paper, summary: Summary) -> None:
     results = summary.requirements or ()
     told = f"{len(results)} requirements: {overview.tally(overview.counts(results))}"
     paper.item("check", f"{told if results else 'no requirement was judged'} · {overview.spent(summary.cost)}", gap=3)
+    if summary.ended == "unanswered":
+        return  # one sentence says it all: the verdict's
     failures = overview.of_kind(summary, FAIL)
     for number, result in enumerate(failures):
         if number < _IN_FULL:

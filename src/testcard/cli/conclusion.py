@@ -164,6 +164,8 @@ def _advice(
     reason: str | None,
 ) -> tuple[str, ...]:
     """What to do next, the most important first."""
+    if reason and footer is not None and footer.ended == "unanswered":
+        return (reason,)
     said = list(stale)
     if reason and (footer is None or footer.ended in ("budget", "interrupted", "error")):
         said.append(f"{reason}; what was recorded stands below")

@@ -62,7 +62,7 @@ def perform(job: Job, console: Console, *, as_json: bool) -> int:
     try:
         run.go()
     except KeyboardInterrupt:
-        ended, reason = "interrupted", "interrupted"
+        ended, reason = "interrupted", "stopped by Ctrl-C"
     except BudgetExhausted as error:
         ended, reason = "budget", str(error)
     except NotJudged as error:

@@ -6,6 +6,7 @@ httpx is touched in this module only, so that a fork of it could take its place.
 from __future__ import annotations
 
 import itertools
+import re
 import ssl
 import threading
 import time
@@ -29,6 +30,7 @@ from testcard.core.target import Keyring, Target, header_values
 from testcard.core.transcript import billed_images, decoded, echoes, media_urls, record_of
 from testcard.core.wire import curl, request_headers
 
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _MOST_BYTES = 128 * 1024 * 1024
 
 
@@ -212,7 +214,7 @@ class Sender:
         return _Reply(sent, at, first, last, response, failure)
 
     def _failure(self, error: Exception) -> Failure:
-        message = self._redactor.text(str(error)) or type(error).__name__
+        message = _ERRNO.sub("", self._redactor.text(str(error))) or type(error).__name__
         match error:
             case httpx.TimeoutException():
                 return Failure("timeout", f"no complete answer within {self._target.timeout_s:g} s")
