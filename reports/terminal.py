@@ -44,7 +44,7 @@ def terminal(summary: Summary, *, colour: bool, width: int, report: str) -> str:
         _requirements(paper, summary)
     if summary.load is not None:
         _load(paper, summary.load)
-    if summary.advice:
+    if summary.advice and summary.ended != "unanswered":
         paper.blank()
         for advice in summary.advice:
             paper.item("→", printable(advice), indent=2)
