@@ -185,6 +185,8 @@ def header_values(target: Target, environ: Mapping[str, str] | None = None) -> d
             if not environ.get(variable):
                 raise UsageError(f"header {name} takes its value from {variable}, which is not set: export it")
             value = environ[variable]
+            if not value.isprintable():
+                raise UsageError(f"header {name}: the value of {variable} holds characters that no header can carry")
         values[name] = value
     return values
 

@@ -6,9 +6,12 @@ A file that came with a cloned repository is trusted less than one that was name
 from __future__ import annotations
 
 import difflib
+import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,8 +55,11 @@ def find_target(
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     where, tables, local = _tables(name, directory)
+    _require_tables(tables, where)
     profile = tables.get("target", {})
     if not profile and not given.get("base_url"):
+        if name is not None:
+            raise UsageError(f"{where} names no target: write [target] with base_url, or extends a profile")
         return None
     base = dict(_profile(profile["extends"], where)) if "extends" in profile else {}
     merged = _merge(_merge(base, profile, where), given, "the command line")
@@ -76,7 +82,7 @@ def _tables(name: str | None, directory: Path) -> tuple[str, dict[str, Any], boo
     found = _working_directory_tables(directory)
     if name is None:
         return (*found, True) if found else ("", {}, False)
-    extra = {key: found[1][key] for key in ("slo", "known-failure") if key in found[1]} if found else {}
+    extra = {key: rows for key, rows in found[1].items() if key in ("slo", "known-failure")} if found else {}
     path = Path(name)
     if name in schemas.profiles():
         return name, extra | {"target": {"extends": name}}, False
@@ -94,10 +100,20 @@ def _working_directory_tables(directory: Path) -> tuple[str, dict[str, Any]] | N
         return own.name, _read_toml(own)
     pyproject = directory / "pyproject.toml"
     if pyproject.is_file():
-        tables = _read_toml(pyproject).get("tool", {}).get("testcard")
-        if tables is not None:
-            return "pyproject.toml, [tool.testcard]", tables
+        tool = _read_toml(pyproject).get("tool", {})
+        tables = tool.get("testcard") if isinstance(tool, Mapping) else None
+        if isinstance(tables, Mapping):
+            return "pyproject.toml, [tool.testcard]", dict(tables)
     return None
+
+
+def _require_tables(tables: Mapping[str, Any], where: str) -> None:
+    if not isinstance(tables.get("target", {}), Mapping):
+        raise UsageError(f"{where}: target must be a table, [target]")
+    for name in ("slo", "known-failure"):
+        rows = tables.get(name, [])
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise UsageError(f"{where}: {name} must be an array of tables, [[{name}]]")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -125,11 +141,7 @@ def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[
             merged[key] = {**merged.get(key, {}), **value}
         else:
             merged[key] = value
-    moved = (
-        "base_url" in tables
-        and urlsplit(str(base.get("base_url", ""))).hostname != urlsplit(str(tables["base_url"])).hostname
-    )
-    if moved and base.get("base_url") and "media_hosts" not in tables:
+    if _moved(base.get("base_url"), tables.get("base_url")) and "media_hosts" not in tables:
         merged.pop("media_hosts", None)  # they were those of the other host
     if "keys" in tables:
         merged.pop("public_keys", None)
@@ -138,7 +150,10 @@ def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[
 
 def _moved(old: Any, new: Any) -> bool:
     """Whether a base URL was replaced by one on another host."""
-    return bool(old and new) and urlsplit(str(old)).hostname != urlsplit(str(new)).hostname
+    try:
+        return bool(old and new) and urlsplit(str(old)).hostname != urlsplit(str(new)).hostname
+    except ValueError:
+        return True  # what is no URL at all, _base_url says
 
 
 def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Target:
@@ -162,6 +177,7 @@ def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Tar
             raise UsageError(f"{where}: {name} = {merged[name]!r} is not {_WORDS[name]}")
     merged["keys"] = {**Target("").keys, **merged.get("keys", {})}
     _no_unknown(merged["keys"], set(ROLES), f"{where}: [target.keys]")
+    _check_names(merged["keys"], merged.get("headers", {}), where)
     target = replace(
         Target(**merged),
         slos=tuple(_slo(row, f"{where}: [[slo]]") for row in tables.get("slo", ())),
@@ -171,6 +187,16 @@ def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Tar
     return target
 
 
+def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str) -> None:
+    for role, variable in keys.items():
+        if not isinstance(variable, str) or not variable:
+            raise UsageError(f"{where}: keys.{role} = {variable!r} is not the name of an environment variable")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not isinstance(value, str) or not value.isprintable():
+            raise UsageError(f"{where}: header {name!r} cannot be sent: write a name and one line of text")
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _NUMBER = (int, float)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
@@ -190,7 +216,8 @@ def _check_values(target: Target, where: str) -> None:
         (target.dialect not in names, f"dialect = {target.dialect!r}: one of {', '.join(names)}"),
         (target.auth not in ("bearer", "none"), f"auth = {target.auth!r}: bearer or none"),
         (target.max_n < 1, "max_n must be at least 1"),
-        (target.timeout_s <= 0, "timeout_s must be above 0"),
+        (not 0 < target.timeout_s < math.inf, "timeout_s must be above 0"),
+        (not 0 <= (target.price_usd_per_image or 0) < math.inf, "price_usd_per_image must not be negative"),
         (any(size_px(size) is None for size in target.sizes), 'sizes must be written as "1024x1024"'),
         (not set(target.response_formats) <= set(FORMATS), f"response_formats: of {', '.join(FORMATS)}"),
         (not set(target.capabilities) <= set(CAPABILITIES), f"capabilities: of {', '.join(CAPABILITIES)}"),
@@ -209,20 +236,21 @@ def _check_local(
     """A file that came with a cloned repository gets no key but those meant for testcard, and sends
     them to no host that the user did not name.
     """
-    if "keys" not in given:
-        for role, variable in target.keys.items():
-            if not variable.startswith("TESTCARD_"):
-                raise UsageError(
-                    f"{where} names the environment variable {variable} for the key {role}: a file found in the "
-                    "working directory may name TESTCARD_* variables only; pass --api-key-env or --target FILE"
-                )
+    for role, variable in target.keys.items():
+        if not variable.startswith("TESTCARD_") and role not in given.get("keys", {}):
+            raise UsageError(
+                f"{where} names the environment variable {variable} for the key {role}: a file found in the "
+                "working directory may name TESTCARD_* variables only; pass --api-key-env or --target FILE"
+            )
     for name, value in target.headers.items():
         if value.startswith("env:") and not value.startswith("env:TESTCARD_") and name not in given.get("headers", {}):
             raise UsageError(
                 f"{where} takes header {name} from {value.removeprefix('env:')}: a file found in the working "
                 "directory may name TESTCARD_* variables only"
             )
-    named = given.get("base_url") or target.host == urlsplit(str(profile_url or "")).hostname
+    profile = urlsplit(str(profile_url or ""))
+    # Scheme and port too: the same host over http would get the key in the clear.
+    named = given.get("base_url") or target.origin == f"{profile.scheme}://{profile.netloc}"
     if not (named or target.on_loopback or confirmed_host == target.host):
         raise UsageError(
             f"{where} names the host {target.host}: a file found in the working directory sends no key to a host "
@@ -249,11 +277,14 @@ def _limit(row: Any, where: str) -> Limit:
         raise UsageError(f"{where} must be a table")
     _no_unknown(row, {"requests", "window_s", "burst"}, where)
     try:
-        limit = Limit(int(row["requests"]), float(row.get("window_s", 60.0)), row.get("burst"))
-    except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{where} needs requests = N and window_s = seconds") from None
-    if limit.requests < 1 or limit.window_s <= 0:
+        burst = None if row.get("burst") is None else float(row["burst"])
+        limit = Limit(int(row["requests"]), float(row.get("window_s", 60.0)), burst)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise UsageError(f"{where} needs requests = N and window_s = seconds, and may have burst = X") from None
+    if limit.requests < 1 or not 0 < limit.window_s < math.inf:
         raise UsageError(f"{where}: requests and window_s must be above 0")
+    if burst is not None and not 1 <= burst < math.inf:
+        raise UsageError(f"{where}: burst must be at least 1")
     return limit
 
 
@@ -261,10 +292,12 @@ def _slo(row: Mapping[str, Any], where: str) -> Slo:
     _no_unknown(row, {"quantile", "bound_s", "size", "confidence"}, where)
     try:
         slo = Slo(float(row["quantile"]), float(row["bound_s"]), row.get("size"), float(row.get("confidence", 0.95)))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UsageError(f"{where} needs quantile = 0.95 and bound_s = seconds") from None
-    if not (0 < slo.quantile < 1 and 0.5 <= slo.confidence < 1 and slo.bound_s > 0):
+    if not (0 < slo.quantile < 1 and 0.5 <= slo.confidence < 1 and 0 < slo.bound_s < math.inf):
         raise UsageError(f"{where}: 0 < quantile < 1, 0.5 <= confidence < 1 and bound_s > 0")
+    if slo.size is not None and (not isinstance(slo.size, str) or size_px(slo.size) is None):
+        raise UsageError(f'{where}: size = {slo.size!r}: write it as "1024x1024"')
     return slo
 
 
@@ -273,11 +306,14 @@ def _known(row: Mapping[str, Any], where: str) -> KnownFailure:
     missing = [name for name in ("requirement", "reason", "expires") if not row.get(name)]
     if missing:
         raise UsageError(f"{where} needs {' and '.join(missing)}")
-    if row["requirement"] not in schemas.requirements():
-        raise UsageError(
-            f"{where}: no requirement {row['requirement']!r}" + _suggest(row["requirement"], schemas.requirements())
-        )
-    return KnownFailure(row["requirement"], str(row["reason"]), str(row["expires"]))
+    name, expires = str(row["requirement"]), str(row["expires"])
+    if name not in schemas.requirements():
+        raise UsageError(f"{where}: no requirement {name!r}" + _suggest(name, schemas.requirements()))
+    try:
+        date.fromisoformat(expires)
+    except ValueError:
+        raise UsageError(f"{where}: expires = {expires!r} is not a date: write 2027-03-01") from None
+    return KnownFailure(name, str(row["reason"]), expires)
 
 
 def _strings(value: Any, where: str) -> tuple[str, ...]:
