@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from testcard.conformance.judge.evidence import Evidence, answer, finding
+from testcard.core.exchange import Response
 from testcard.core.record import Finding
+
+# A challenge may stand anywhere in a list, and a comma needs no space after it (RFC 9110, sections 5.6.1 and 11.6.1).
+_BEARER = re.compile(r"(?:^|,)[ \t]*bearer(?=[ \t,]|$)", re.IGNORECASE)
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -18,15 +23,24 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         challenges = [value for name, value in response.headers if name.lower() == "www-authenticate"]
         yield finding(
             "auth.challenge",
-            any(scheme in f" {value.lower()}," for value in challenges for scheme in (" bearer ", " bearer,")),
+            any(_BEARER.search(value) for value in challenges),
             "WWW-Authenticate: Bearer …",
             f"WWW-Authenticate: {challenges[0]}" if challenges else "no WWW-Authenticate",
         )
-    seen = list(evidence.exchange.secrets_seen)
-    token = (request.authorization or "").rpartition(" ")[2]
-    if token and token.encode() in response.body:
-        seen.append("the body (the wrong key that was sent)")
+    seen = [*evidence.exchange.secrets_seen, *_echoes(request.authorization, response)]
     yield finding("auth.key-not-echoed", not seen, "an answer without the key", f"the key stands in {', '.join(seen)}")
+
+
+def _echoes(authorization: str | None, response: Response) -> Iterator[str]:
+    """Where an answer repeats the wrong key that was sent; the name of a scheme alone is no key."""
+    token = (authorization or "").rpartition(" ")[2]
+    if not token or token == "Bearer":
+        return
+    if token.encode() in response.body:
+        yield "the body (the wrong key that was sent)"
+    yield from (
+        f"the header {name} (the wrong key that was sent)" for name, value in response.headers if token in value
+    )
 
 
 def _requirement(evidence: Evidence) -> str:
