@@ -14,6 +14,7 @@ class Across:
     def __init__(self) -> None:
         self._pictures: dict[str, tuple[str, int]] = {}
         self._ids: dict[str, int] = {}
+        self._compared = False
 
     def add(self, record: Record) -> Iterator[Finding]:
         """The findings that this record makes together with earlier ones."""
@@ -30,6 +31,10 @@ class Across:
                     actual=f"records {earlier[1]} and {record.number} got the same bytes",
                     evidence=(earlier[1], record.number),
                 )
+        if not self._compared and len({prompt for prompt, _ in self._pictures.values()}) > 1:
+            self._compared = True
+            numbers = tuple(number for _, number in self._pictures.values())
+            yield Finding("image.distinct", held=True, evidence=numbers)
         given = next((value for name, value in record.headers if name.lower() == "x-request-id"), None)
         if given:
             first = self._ids.setdefault(given, record.number)

@@ -146,10 +146,14 @@ def _png_structure(data: bytes) -> str | None:
 
 
 def _blank(image: Image.Image) -> bool:
-    converted = image.convert("RGB") if image.mode not in ("L", "RGB", "RGBA") else image
+    """One colour all over. The alpha channel counts: black ink on nothing is something to see.
+
+    Only palettes are converted: a conversion of 16-bit gray to RGB would cut every value above 255.
+    """
+    converted = image.convert("RGBA") if image.mode in ("P", "PA") else image
     bands = converted.getextrema()
     pairs = bands if isinstance(bands[0], tuple) else (bands,)
-    return all(low == high for low, high in pairs[:3])
+    return all(low == high for low, high in pairs)
 
 
 def _start(data: bytes) -> str:

@@ -113,6 +113,7 @@ class Session:
         self._done: dict[str, threading.Event] = {}
         self._crash: BaseException | None = None
         self._dead = 0
+        self._unfetched = False
         self.planned = 0
         """Requests that will be sent if nothing has to be repeated, as far as it is known."""
         self._closed = False
@@ -151,7 +152,16 @@ class Session:
         judgement = judge(exchange, self.contract)
         if judgement.broken and self._folder is not None:
             self._folder.keep(exchange, {finding.requirement for finding in judgement.broken})
+        self._say_unfetched(exchange)
         return judgement
+
+    def _say_unfetched(self, exchange: Exchange) -> None:
+        """Say once why a picture was not asked for: that leaves a requirement unjudged, not broken."""
+        for fetch in exchange.media:
+            if fetch.failure is not None and fetch.failure.kind == "not-fetched" and not self._unfetched:
+                self._unfetched = True
+                reason = f"a picture was not asked for: {fetch.failure.message} (record {exchange.number})"
+                self.find(Skip("media.fetch", outcome.NOT_JUDGED, reason))
 
     # Asking.
 

@@ -34,7 +34,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
 def _echoes(authorization: str | None, response: Response) -> Iterator[str]:
     """Where an answer repeats the wrong key that was sent; the name of a scheme alone is no key."""
     token = (authorization or "").rpartition(" ")[2]
-    if not token or token == "Bearer":
+    if token in ("", "Bearer"):
         return
     if token.encode() in response.body:
         yield "the body (the wrong key that was sent)"

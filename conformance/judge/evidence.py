@@ -18,10 +18,11 @@ _ATTEMPTS_FREE = 5
 def attempts(request: Request) -> int:
     """How often a request is sent before a transient error counts as the server's answer to it.
 
-    A good request three times, as the interface says; one that costs nothing more often, since an error that lasts
-    is then held against the server.
+    A good request three times, as the interface says; any other more often, since an error that lasts is then held
+    against the server.
     """
-    return _ATTEMPTS_BILLED if request.images else _ATTEMPTS_FREE
+    must_succeed = request.requirement is not None and not request.may_refuse
+    return _ATTEMPTS_BILLED if must_succeed else _ATTEMPTS_FREE
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,12 @@ def _either(evidence: Evidence) -> Iterator[Finding]:
     yield finding(requirement, fine, "a refusal in the envelope, or a good answer", answer(evidence))
 
 
+def _names_no_model(evidence: Evidence) -> bool:
+    """Whether an object leaves the model out; a server that looks it up before anything else finds none."""
+    an_object = all(violation.field != "body" for violation in evidence.request.violations)
+    return an_object and evidence.contract.target.model is not None and evidence.fields.get("model") is None
+
+
 def _refusal(evidence: Evidence) -> Iterator[Finding]:
     """A body that the contract forbids."""
     violations, status = evidence.request.violations, evidence.status
@@ -75,7 +81,7 @@ def _refusal(evidence: Evidence) -> Iterator[Finding]:
     name = names.pop() if len(names) == 1 else "generate.forbidden-combination"
     sent = "; ".join(violation.sentence() for violation in violations)
     dialect = evidence.contract.dialect
-    about_model = any(violation.field == "model" for violation in violations)
+    about_model = any(violation.field == "model" for violation in violations) or _names_no_model(evidence)
     if name == "generate.model-unknown":
         right = (404,) if dialect.name != "openai" else (404, *dialect.refusal)
         yield finding(name, status in right, f"404 ({sent})", answer(evidence))

@@ -11,7 +11,11 @@ from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+# Durations as OpenAI writes them, which are Go's: 1h6m0.5s, 12ms, 850µs (UTF-8 read as Latin-1).
+_UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "\xb5s": 1e-6, "\xc2\xb5s": 1e-6, "ns": 1e-9}
+_SPAN = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})")
+# A moment instead of a span: no contract asks for it, and there is nothing to compare it with.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT.*|[A-Z][a-z]{2}, \d\d .* GMT")
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -32,9 +36,9 @@ def _retry_after(evidence: Evidence, response: Response) -> Finding:
         wait = retry_after_s(response)
     except BadRetryAfter as error:
         return broken(name, expected, str(error))
-    # A date is whole seconds on both sides, so a short wait may read as 0.
-    least = 0 if wait.by_date else 1
-    if wait.seconds < least or (window is not None and wait.seconds > math.ceil(window)):
+    # Date and Retry-After are whole seconds, each rounded as its sender likes: a wait reads a second longer or shorter.
+    slack = 1 if wait.by_date else 0
+    if wait.seconds < 1 - slack or (window is not None and wait.seconds > math.ceil(window) + slack):
         bound = f" (the window is {window:g} s)" if window is not None else ""
         return broken(name, expected, f"Retry-After: {response.header('retry-after')}, {wait.seconds:g} s{bound}")
     return held(name)
@@ -44,8 +48,9 @@ def _headers(response: Response) -> Iterator[Finding]:
     values = {}
     for what in ("limit", "remaining", "reset"):
         raw = response.header(f"x-ratelimit-{what}-requests") or response.header(f"x-ratelimit-{what}")
-        if raw is not None:
-            values[what] = raw.strip()
+        if raw is not None and not (what == "reset" and _MOMENT.fullmatch(raw.strip())):
+            # Some append their policy, as an early draft of the RateLimit header did: 100, 100;w=60
+            values[what] = raw.partition(",")[0].partition(";")[0].strip()
     if not values:
         return
     problem = _inconsistency(values)
@@ -72,8 +77,6 @@ def _number(raw: str, *, duration: bool) -> float | None:
         return float(raw)
     except ValueError:
         pass
-    match = _DURATION.fullmatch(raw) if duration else None
-    if match is None or not any(match.groups()):
+    if not duration or not raw or _SPAN.sub("", raw):
         return None
-    hours, minutes, seconds, milliseconds = (float(group or 0) for group in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    return sum(float(number) * _UNITS_S[unit] for number, unit in _SPAN.findall(raw))

@@ -11,6 +11,7 @@ from testcard.core.mediahost import matches
 from testcard.core.record import Finding
 from testcard.core.target import Target
 
+_MOST_URL = 100
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 
 
@@ -21,14 +22,14 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     shown = {item.fetch.url for item in evidence.pictures if item.fetch and item.inspection.picture.format}
     for fetch in evidence.exchange.media:
         problem, parts = _address(fetch.url, target)
-        yield finding("media.url-absolute", problem is None, "an absolute http(s) URL", f"{fetch.url[:200]}: {problem}")
+        shortened = fetch.url if len(fetch.url) <= _MOST_URL else f"{fetch.url[:_MOST_URL]}…"
+        yield finding("media.url-absolute", problem is None, "an absolute http(s) URL", f"{shortened}: {problem}")
         if parts is None:
             continue
         on_host = any(matches(parts, host) for host in target.media_hosts)
         if target.media_hosts:
             yield finding("media.host", on_host, " or ".join(target.media_hosts), parts.netloc)
-        unasked = fetch.failure is not None and fetch.failure.kind == "not-fetched"
-        if not (unasked and (problem or (target.media_hosts and not on_host))):
+        if fetch.failure is None or fetch.failure.kind != "not-fetched":  # what we did not ask for accuses nobody
             yield _fetched(fetch, is_picture=fetch.url in shown)
     for item in evidence.pictures:
         if item.fetch is not None and item.fetch.response is not None and item.inspection.picture.format:
@@ -49,7 +50,9 @@ def _address(url: str, target: Target) -> tuple[str | None, SplitResult | None]:
         parts.port  # noqa: B018  (raises where the port is no number)
     except ValueError:
         return "it cannot be read", None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("", "http", "https"):
+        return f"its scheme is {parts.scheme}", None
+    if not parts.scheme or not parts.hostname:
         return "it is not absolute", None
     if parts.username or parts.password:
         return "it carries credentials", parts

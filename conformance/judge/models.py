@@ -26,4 +26,4 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     model = evidence.contract.target.model
     if good and model is not None:
         listed = any(row["id"] == model for row in rows)
-        yield finding("models.target-listed", listed, model, f"{len(rows)} other models")
+        yield finding("models.target-listed", listed, f"{model} among the ids", f"{len(rows)} others")

@@ -42,7 +42,12 @@ def _created(body: dict[str, Any], evidence: Evidence) -> Finding:
     if isinstance(created, bool) or not isinstance(created, (int, float)) or created != int(created):
         return broken(name, expected, f"created: {created!r}")
     distance = created - evidence.exchange.received_at
-    return finding(name, abs(distance) <= _CLOCK_SLACK_S, expected, f"created: {created}, {distance:+.0f} s from now")
+    return finding(
+        name,
+        abs(distance) <= _CLOCK_SLACK_S,
+        expected,
+        f"created: {created}, {abs(distance):.0f} s {'after' if distance > 0 else 'before'} the answer",
+    )
 
 
 def _shape(body: Any, evidence: Evidence) -> str:

@@ -44,7 +44,8 @@ def _status(evidence: Evidence) -> Iterator[Finding]:
             f"{status} {response.header('location') or ''}".strip(),
         )
     if response.status == 405:
-        allowed = response.header("allow")
+        lines = [value for name, value in response.headers if name.lower() == "allow"]
+        allowed = ", ".join(lines) if lines else None  # one list, however many lines (RFC 9110, section 5.3)
         names = {name.strip().upper() for name in (allowed or "").split(",")}
         wanted = {GENERATIONS: "POST", MODELS: "GET"}.get(request.path)
         yield finding(
@@ -62,7 +63,7 @@ def _status(evidence: Evidence) -> Iterator[Finding]:
             "transport.unknown-path",
             status in (404, 405) and enveloped,
             "404 or 405, in the error envelope",
-            answer(evidence),
+            answer(evidence) + ("" if enveloped or status < 400 else ", without the envelope"),
         )
     elif request.path == GENERATIONS and request.method != "POST":
         yield finding("transport.wrong-method", status in (404, 405), "405 or 404", answer(evidence))
