@@ -19,7 +19,9 @@ def classify(exchange: Exchange, judgement: Judgement) -> str:
     if status is None:
         return "broken"
     if 200 <= status < 300:
-        return "invalid" if any(is_must(finding.requirement) for finding in judgement.broken) else "valid"
+        # A picture that was not asked for (an undeclared private host) is one that nobody saw: never valid.
+        unseen = any(fetch.failure is not None and fetch.failure.kind == "not-fetched" for fetch in exchange.media)
+        return "invalid" if unseen or any(is_must(finding.requirement) for finding in judgement.broken) else "valid"
     if status == 429:
         return "limited"
     return "server-error" if status >= 500 else "refused"
