@@ -11,11 +11,12 @@ from testcard.core.errors import TestcardError
 from testcard.core.record import Record
 from testcard.core.runfile import RunFile
 from testcard.core.summary import Summary
+from testcard.reports.comparison import Comparison, compare, comparison_text
 from testcard.reports.junit import junit
 from testcard.reports.markdown import markdown
 from testcard.reports.terminal import terminal
 
-__all__ = ["render", "terminal"]
+__all__ = ["Comparison", "compare", "comparison_text", "render", "terminal"]
 
 
 def render(directory: Path, summary: Summary, run: RunFile) -> list[Path]:

@@ -14,9 +14,9 @@ from testcard.reports.series import LoadSeries
 
 CURVES = {
     "latency_s": "latency: planned to last byte, over the answers with a 2xx",
-    "every_s": "latency over every arrival, one without a good answer infinitely late: so claims and SLOs count",
+    "every_s": "latency over every arrival, one without a valid answer infinitely late: so SLOs count",
     "media_s": "with pictures: planned to the last byte of the last picture that the answer named by URL",
-    "service_s": "service: sent to last byte, the generator's own lateness taken out",
+    "every_media_s": "with pictures, over every arrival in the same way: so claims count",
 }
 """What the lines of the percentile curve are."""
 

@@ -171,6 +171,8 @@ def demand(bound: Bound) -> str:
 
 def measured(bound: Bound) -> str:
     """What was seen of the quantile, with the confidence of its bounds."""
+    if not bound.samples:
+        return "nothing was measured that it speaks of"
     sure = f"at {bound.confidence * 100:.6g} % confidence"
     low, high = bound.lower_s, bound.upper_s
     if bound.verdict == "kept" and high is not None:
@@ -185,7 +187,7 @@ def measured(bound: Bound) -> str:
 
 def misses(bound: Bound) -> str:
     """`3 of 3,000 arrivals over the bound`."""
-    return f"{bound.misses:,} of {bound.samples:,} arrivals over the bound or without a good answer"
+    return f"{bound.misses:,} of {bound.samples:,} arrivals over the bound or without a valid answer"
 
 
 def load_title(load: LoadSummary) -> str:

@@ -1,6 +1,6 @@
 """The measured arrivals of a load run as bounded series, ready to be drawn.
 
-Rule 1: records are streamed; what is kept of each is four numbers.
+Rule 1: records are streamed; what is kept of each is five numbers.
 Rule 2: what is drawn is bounded whatever the length of the run: order statistics at chosen quantiles,
 bins of time, and a sample of points that keeps the slowest of each bin.
 """
@@ -18,10 +18,12 @@ from testcard.core.record import Record
 
 GOOD = ("valid", "invalid")
 """Outcomes of answers with a 2xx: those that latency is measured over."""
+VALID = "valid"
+"""The outcome that a client waited for; to claims and SLOs any other arrival is infinitely late."""
 _MOST_BINS = 40
 _MOST_POINTS = 900
 _BIN_WIDTHS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
-_ARRIVALS_PER_BIN = 8  # fewer say little about a p95
+_ARRIVALS_PER_BIN = 20  # fewer say little about a p95
 _STANDARD = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
 _OUTCOMES = tuple(LOAD_OUTCOMES)
 
@@ -58,8 +60,7 @@ class LoadSeries:
         self._planned = array("d")
         self._ended = array("d")  # NaN: no complete answer
         self._latency = array("d")  # NaN: no answer with a 2xx
-        self._service = array("d")
-        self._media = array("d")
+        self._seen = array("d")  # the same to the last picture's last byte, where pictures came as URLs
         self._outcome = array("B")
 
     def add(self, record: Record) -> None:
@@ -71,11 +72,8 @@ class LoadSeries:
         self._planned.append(record.planned_s)
         self._ended.append(ended)
         self._latency.append(ended - record.planned_s if good else math.nan)
+        self._seen.append(record.media_s - record.planned_s if good and record.media_s is not None else math.nan)
         self._outcome.append(_OUTCOMES.index(record.outcome))
-        if good and record.sent_s is not None and record.last_byte_s is not None:
-            self._service.append(record.last_byte_s - record.sent_s)
-        if good and record.media_s is not None:
-            self._media.append(record.media_s - record.planned_s)
 
     def __len__(self) -> int:
         return len(self._planned)
@@ -91,17 +89,19 @@ class LoadSeries:
         return max(self._planned, default=0.0) - self.start_s
 
     def curves(self) -> dict[str, Curve]:
-        """The percentile curves by span: `latency_s`, `media_s`, `service_s`; and `every_s`, over every
-        arrival, where one without a good answer counts as infinitely late. Spans without samples are left out.
+        """The percentile curves by span: `latency_s`, and `media_s` to the last picture. Where some arrivals
+        had no valid answer also `every_s` and `every_media_s`, over every arrival, with those infinitely late.
+        Curves without samples are left out.
         """
-        good = sorted(value for value in self._latency if not math.isnan(value))
-        found = {
-            "latency_s": _curve(good, len(good)),
-            "media_s": _curve(sorted(self._media), len(self._media)),
-            "service_s": _curve(sorted(self._service), len(self._service)),
-        }
-        if len(good) < len(self):
-            found["every_s"] = _curve(good, len(self))
+        valid = _OUTCOMES.index(VALID)
+        found = {}
+        for name, every, spans in (("latency_s", "every_s", self._latency), ("media_s", "every_media_s", self._seen)):
+            good = sorted(span for span in spans if not math.isnan(span))
+            pairs = zip(spans, self._outcome, strict=True)
+            wanted = sorted(span for span, outcome in pairs if outcome == valid and not math.isnan(span))
+            found[name] = _curve(good, len(good))
+            if len(wanted) < len(self):
+                found[every] = _curve(wanted, len(self))
         return {name: curve for name, curve in found.items() if curve.points}
 
     def bins(self) -> tuple[Bin, ...]:

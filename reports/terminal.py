@@ -152,7 +152,7 @@ def _bound(paper: _Paper, bound: Bound) -> None:
     asked = "" if bound.asked else ", not asked for"
     text = f"{bound.id}  {bound.verdict}{asked}: {overview.demand(bound)}; {overview.measured(bound)}"
     paper.item(sign, text, style=_COLOURS.get(bound.verdict, "bold"), indent=6)
-    if bound.verdict != "kept":
+    if bound.verdict != "kept" and bound.samples:
         paper.item("", overview.misses(bound), indent=8, gap=0)
     if bound.advice:
         paper.item("→", printable(bound.advice), indent=8)
