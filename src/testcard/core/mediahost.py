@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from urllib.parse import SplitResult, urlsplit
 
-from testcard.core.target import Target
+from testcard.core.target import Target, is_loopback
 
 
 def matches(parts: SplitResult, declared: str) -> bool:
@@ -15,8 +15,8 @@ def matches(parts: SplitResult, declared: str) -> bool:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return False
-    wanted = urlsplit(f"//{declared}")
     try:
+        wanted = urlsplit(f"//{declared}")
         return parts.hostname == wanted.hostname and wanted.port in (None, port)
     except ValueError:
         return parts.hostname == declared
@@ -37,13 +37,14 @@ def refusal(url: str, target: Target) -> str | None:
         return "it is not an absolute http(s) URL"
     if parts.username or parts.password:
         return "it carries credentials"
-    if parts.hostname == target.host or any(matches(parts, host) for host in target.media_hosts):
-        return None
+    same = parts.hostname == target.host or (target.on_loopback and is_loopback(parts.hostname))
+    if same or any(matches(parts, host) for host in target.media_hosts):
+        return None  # `localhost` and 127.0.0.1 are one host by two names, and servers mix them
     try:
         found = socket.getaddrinfo(parts.hostname, port or 443, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
-        return f"the host {parts.hostname} does not resolve"
+        return f"the host {parts.hostname} does not resolve here"
     for *_, address in found:
         if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            return f"the host {parts.hostname} is the private address {address[0]}, which the target does not declare"
+            return f"{parts.hostname} is the private address {address[0]}: name it in media_hosts of a target file"
     return None
