@@ -29,7 +29,7 @@ from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunFile, RunWriter
 from testcard.core.target import Keyring, Target
 from testcard.load import conclude, plan_load, run
-from testcard.load.quantile import quantiles
+from testcard.core.quantile import quantiles
 
 MEDIAN_S = 0.050
 SIGMA = 0.5

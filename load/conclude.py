@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testcard.core.outcome import LOAD_OUTCOMES
+from testcard.core.quantile import quantile, quantiles
 from testcard.core.quantity import human_s
 from testcard.core.record import Record
 from testcard.core.summary import LoadSummary
@@ -18,7 +19,6 @@ from testcard.load.bound import Sample, judge_claims, judge_slos
 from testcard.load.collect import CAPPED
 from testcard.load.generator import Generator
 from testcard.load.plan import MEASURED, PHASES, LoadPlan
-from testcard.load.quantile import quantile, quantiles
 
 _ANSWERED = ("valid", "invalid", "limited", "refused", "server-error", "timeout", "broken")
 

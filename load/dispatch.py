@@ -160,10 +160,20 @@ class Dispatcher:
             planned_s=self._since_start(time.monotonic()),
             sent_s=0.0,
         )
+        reply = self._get(url)
+        for _ in range(MOST_REDIRECTS):
+            there = redirect(url, reply.response)
+            if there is None:
+                break
+            url = there
+            reply = self._get(url)
+        return self._exchange(asked, reply)
+
+    def _get(self, url: str) -> Reply:
         reason = refusal(url, self._target)
         if reason is not None:
-            return self._exchange(asked, Reply(time.monotonic(), failure=Failure("not-fetched", reason)))
-        return self._exchange(asked, self._connections.ask("GET", url, _PICTURE_HEADERS, None))
+            return Reply(time.monotonic(), failure=Failure("not-fetched", reason))
+        return self._connections.ask("GET", url, _PICTURE_HEADERS, None)
 
     def _exchange(self, asked: Exchange, reply: Reply) -> Exchange:
         return replace(

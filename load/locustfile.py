@@ -25,11 +25,11 @@ from gevent.socket import wait_read
 from locust import User, constant, events, task
 
 from testcard.core.exchange import Exchange
+from testcard.core.quantile import quantile
 from testcard.load.brief import Brief
 from testcard.load.dispatch import Dispatcher
 from testcard.load.handover import END, frame
 from testcard.load.journal import Journal
-from testcard.load.quantile import quantile
 
 _TICK_S = 0.01
 _POLL_S = 0.02

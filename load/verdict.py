@@ -8,7 +8,7 @@ misses is binomial. With confidence c
 - refuted: the true share of misses is above 1 - q: so many misses have a chance of at most 1 - c otherwise.
 
 Both are one-sided exact binomial tests, and the same as comparing b with the distribution-free confidence bounds
-of the quantile (quantile.py). Zero misses in 59 certify a p95 at 95 %, in 299 a p99; this is the arithmetic of
+of the quantile (core/quantile.py). Zero misses in 59 certify a p95 at 95 %, in 299 a p99; this is the arithmetic of
 MLPerf's early stopping (https://github.com/mlcommons/inference_policies).
 """
 
@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from testcard.load.quantile import at_most, lower_rank, quantile, upper_rank
+from testcard.core.quantile import at_most, lower_rank, quantile, upper_rank
 
 KEPT = "kept"
 REFUTED = "refuted"

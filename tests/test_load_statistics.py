@@ -11,7 +11,7 @@ import pytest
 from testcard.core.errors import UsageError
 from testcard.core.target import Slo
 from testcard.load import parse_slo, slo_name
-from testcard.load.quantile import at_most, lower_rank, quantile, quantiles, rank, upper_rank
+from testcard.core.quantile import at_most, lower_rank, quantile, quantiles, rank, upper_rank
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED, certifies, decide, further_samples, refutes
 
 

@@ -13,7 +13,7 @@ from testcard.core.errors import TestcardError
 
 __all__ = ["main"]
 
-COMMANDS = ("run", "check", "load", "mock", "plan", "report", "explain", "targets")
+COMMANDS = ("run", "check", "load", "mock", "plan", "report", "compare", "explain", "targets")
 
 
 class _Commands(click.Group):
