@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    short_help="Explain an id, an outcome or an exit code.",
     epilog="""\b
 Examples:
   testcard explain limit.retry-after-honest
@@ -24,7 +25,7 @@ Examples:
   testcard explain interactive
   testcard explain not-observed
   testcard explain 3
-"""
+""",
 )
 @click.argument("name", metavar="ID")
 def explain(name: str) -> None:

@@ -11,11 +11,12 @@ from testcard.cli.options import aim, load_options, output_options, target_optio
 
 
 @click.command(
+    short_help="Load at planned times; sign what the latency shows.",
     epilog="""\b
 Examples:
   testcard load --target mock --rate 20 --duration 1m --slo 'p95<=1s'
   testcard load --target aigateway --confirm-host api.aigateway.sh --budget-images 400 --claim interactive
-"""
+""",
 )
 @target_options
 @load_options

@@ -19,11 +19,12 @@ _ANSWER_S = 1.0
 
 
 @click.command(
+    short_help="Say what would be sent and what it costs. Sends nothing.",
     epilog="""\b
 Examples:
   testcard plan --target aigateway
   testcard plan --target aigateway --thorough --rate 5 --duration 10m
-"""
+""",
 )
 @target_options
 @check_options

@@ -10,10 +10,11 @@ from testcard.cli.console import Console
 
 
 @click.command(
+    short_help="Render a run directory again.",
     epilog="""\b
 Examples:
   testcard report runs/20261122T151200Z-mock
-"""
+""",
 )
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="The summary on standard output, and nothing else there.")

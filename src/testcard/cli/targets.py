@@ -10,7 +10,7 @@ from testcard import schemas
 from testcard.core.targetfile import profile_target
 
 
-@click.command()
+@click.command(short_help="List the target profiles that ship.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def targets(*, as_json: bool) -> None:
     """List the target profiles that ship, for --target NAME and for `extends` in a file."""
