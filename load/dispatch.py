@@ -20,7 +20,7 @@ from testcard.core.exchange import Exchange, Failure, Request, Response
 from testcard.core.mediahost import refusal
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets, header_values
-from testcard.core.transcript import media_urls
+from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
 from testcard.core.wire import request_headers
 from testcard.load.alarm import Alarm
 from testcard.load.brief import Brief

@@ -27,11 +27,21 @@ from testcard.core.mediahost import refusal
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, Target, header_values
-from testcard.core.transcript import billed_images, decoded, echoes, media_urls, record_of
+from testcard.core.transcript import (
+    MOST_REDIRECTS,
+    billed_images,
+    decoded,
+    echoes,
+    media_urls,
+    record_of,
+    redirect,
+)
 from testcard.core.wire import curl, request_headers
 
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _MOST_BYTES = 128 * 1024 * 1024
+_MEDIA_PAUSES_S = (0.25, 0.5)
+"""A store of pictures that is busy is asked again, at most twice."""
 
 
 class Sink(Protocol):
@@ -148,14 +158,13 @@ class Sender:
         """Fetch a picture, without any key, from a host that may be asked."""
         request = Request(case=f"picture of record {parent.number}", method="GET", path=url, key=None)
         now = time.monotonic() - self._started
-        reason = refusal(url, self._target)
-        if reason is not None:
-            reply = _Reply(now, _utc_now(), None, None, None, Failure("not-fetched", reason))
-        else:
-            with self._lock:
-                self.media_fetches += 1
-            headers = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]
-            reply = self._ask(self._media_client, "GET", url, headers, None)
+        reply = self._follow(url)
+        for pause in _MEDIA_PAUSES_S:
+            busy = reply.response is not None and reply.response.status in (429, 503)
+            if not busy and (reply.failure is None or reply.failure.kind != "closed"):
+                break
+            time.sleep(pause)
+            reply = self._follow(url)
         return Exchange(
             request=request,
             number=parent.number,
@@ -170,6 +179,27 @@ class Sender:
             response=reply.response,
             failure=reply.failure,
         )
+
+    def _follow(self, url: str) -> _Reply:
+        """What stands at a picture's URL, or where that leads; each host on the way is one that may be asked."""
+        reply = self._get(url)
+        for _ in range(MOST_REDIRECTS):
+            there = redirect(url, reply.response)
+            if there is None:
+                break
+            url = there
+            reply = self._get(url)
+        return reply
+
+    def _get(self, url: str) -> _Reply:
+        reason = refusal(url, self._target)
+        if reason is not None:
+            now = time.monotonic() - self._started
+            return _Reply(now, _utc_now(), None, None, None, Failure("not-fetched", reason))
+        with self._lock:
+            self.media_fetches += 1
+        headers = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]
+        return self._ask(self._media_client, "GET", url, headers, None)
 
     def _ask(
         self,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from urllib.parse import urljoin
 
 from testcard.core.exchange import Exchange, Response
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 
+MOST_REDIRECTS = 3
+"""How far a picture's URL is followed."""
 _LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
 
 
@@ -90,6 +93,18 @@ def media_urls(response: Response | None) -> tuple[str, ...]:
     data = response.json.get("data") if response and isinstance(response.json, dict) else None
     items = data if isinstance(data, list) else []
     return tuple(item["url"] for item in items if isinstance(item, dict) and isinstance(item.get("url"), str))
+
+
+def redirect(url: str, response: Response | None) -> str | None:
+    """Where a picture's URL leads on, or None where it does not (RFC 9110, section 15.4); never from https to http."""
+    location = response.header("location") if response and response.status in (301, 302, 303, 307, 308) else None
+    if location is None:
+        return None
+    try:
+        there = urljoin(url, location)
+    except ValueError:
+        return None
+    return None if url.startswith("https:") and not there.startswith("https:") else there
 
 
 def billed_images(exchange: Exchange) -> int:
