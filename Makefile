@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test format docs clean
+.PHONY: run test mutation format docs clean
 
 run: $(STAMP)
 	$(BIN)/testcard run
@@ -14,6 +14,10 @@ test: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+# Every fault of the mock against the whole check; about five minutes. Writes docs/mutation-score.md.
+mutation: $(STAMP)
+	$(BIN)/python benchmarks/mutation.py --write
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from testcard.conformance import plugin
 from testcard.conformance.plugin import Settings
 from testcard.conformance.session import Session
-from testcard.core.errors import TestcardError
+from testcard.conformance.suite import planned_requests
+from testcard.core.errors import BudgetExhausted, TestcardError
 
 _UNNEEDED = ("terminal", "cacheprovider", "logging", "faulthandler", "junitxml")
 _ALONE = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_DEBUG")
@@ -60,8 +61,17 @@ def check(session: Session, wanted: tuple[str, ...]) -> None:
         raise KeyboardInterrupt
     if crash is not None and session.fatal is None:
         raise TestcardError(f"an error of testcard's own: {crash}; please report it")
+    if isinstance(session.fatal, BudgetExhausted):
+        raise BudgetExhausted(f"{session.fatal}; {_cost(session, wanted)}")
     if session.fatal is not None:
         raise session.fatal
+
+
+def _cost(session: Session, wanted: tuple[str, ...]) -> str:
+    """What the whole check needs, for those whose budget did not do."""
+    images = sum(request.images for request in planned_requests(session, wanted) if request.key == "main")
+    price = session.contract.target.price_usd_per_image
+    return f"the whole check needs {images} images" + (f", ${images * price:.4f}" if price else "")
 
 
 def _pytest(settings: Settings) -> tuple[int, str | None]:

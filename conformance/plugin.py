@@ -23,6 +23,7 @@ from testcard.conformance.suite import begin, finish
 from testcard.core import outcome
 from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged, TestcardError, UsageError
+from testcard.core.runfile import Skip
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring
 from testcard.core.targetfile import find_target, parse_headers
@@ -182,7 +183,8 @@ class Verify:
             pytest.skip(f"{unmet.outcome}: {unmet.reason}")
         finish(self.session, self.name)
         result = self.session.tally.result(self.name)
-        if self.session.fatal is not None and result.outcome in (outcome.NOT_JUDGED, outcome.NOT_OBSERVED):
+        if self.session.fatal is not None and result.outcome == outcome.NOT_JUDGED:
+            self.session.find(Skip(self.name, outcome.NOT_JUDGED, str(self.session.fatal)))
             pytest.skip(f"{outcome.NOT_JUDGED}: {self.session.fatal}")
         _report(result)
 

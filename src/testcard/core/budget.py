@@ -17,7 +17,7 @@ class Budget:
     """
 
     def __init__(self, images: int | None = None, usd: float | None = None, price_usd: float | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._most = images
         if usd is not None and price_usd:
             affordable = int(usd / price_usd + 1e-9)
@@ -27,13 +27,16 @@ class Budget:
         self._reserved = 0
 
     def reserve(self, images: int) -> None:
-        """Set aside what the next request could bill.
+        """Set aside what the next request could bill; waits where only other reservations stand in the way.
 
         Raises:
             BudgetExhausted: it would be more than is left.
         """
         with self._lock:
-            if self._most is not None and self.spent + self._reserved + images > self._most:
+            while self._most is not None and self.spent + self._reserved + images > self._most:
+                if self._reserved and self.spent + images <= self._most:
+                    self._lock.wait()
+                    continue
                 raise BudgetExhausted(
                     f"the budget of {self._most} images is used up ({self.spent} billed); "
                     f"the next request needs {images} more: raise --budget-images or --budget-usd"
@@ -45,6 +48,7 @@ class Budget:
         with self._lock:
             self._reserved -= reserved
             self.spent += billed
+            self._lock.notify_all()
 
     @property
     def left(self) -> int | None:
