@@ -146,7 +146,9 @@ def _headline(
     kept = sum(row.outcome == outcome.PASS for row in results)
     rest = f", {len(unjudged)} not judged" if unjudged else ""
     certified = f"; {_some([bound.id for bound in bounds])} certified" if bounds else ""
-    return f"{kept} of {len(results)} requirements hold{rest}{certified}" if results else f"nothing broken{certified}"
+    warned = sum(row.outcome == outcome.WARN for row in results)
+    should = f"; {warned} SHOULD {'does' if warned == 1 else 'do'} not" if warned else ""
+    return f"{kept} requirements hold{should}{rest}{certified}" if results else f"nothing broken{certified}"
 
 
 def _some(names: Sequence[str]) -> str:
