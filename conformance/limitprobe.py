@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from testcard.conformance import case
-from testcard.conformance.case import Asker
+from testcard.conformance.judge.evidence import attempts
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.conformance.session import Session
 from testcard.core import outcome
@@ -19,9 +20,9 @@ JUDGED = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-ho
 """The requirements that the probe judges."""
 BY_PROBE = JUDGED | {"error.rate-limit"}
 """Those that it gives occasion to."""
-Make = Callable[[Asker, str, int], Request]
 _BEYOND = 3
 """How many requests more than the limit are sent before it counts as not enforced."""
+_AT_ONCE = 16
 
 
 def most_requests(session: Session, wanted: Sequence[str]) -> tuple[int, int]:
@@ -39,11 +40,9 @@ def probe(session: Session) -> None:
     if limit is None:
         return
     answers = _until_refused(session, limit)
-    refused = answers[-1] if answers and answers[-1].status == 429 else None
+    refused = next((exchange for exchange in reversed(answers) if exchange.status == 429), None)
     if refused is None:
-        _enforced(session, limit, answers, held=False)
-        for requirement in sorted(JUDGED - {"limit.enforced"}):
-            session.find(Skip(requirement, outcome.NOT_JUDGED, "no 429 came"))
+        _never_refused(session, limit, answers)
         return
     plausible = _plausible(answers, limit)
     if plausible:
@@ -53,8 +52,25 @@ def probe(session: Session) -> None:
     if not plausible and again is not None:
         # More passed than the limit allows, but the first burst may have straddled two windows. Retry-After has
         # brought us to the beginning of one: the second burst cannot.
-        second = [again, *_burst(session, limit, case.refusable, start=len(answers))]
+        second = [again, *_burst(session, limit, start=len(answers))]
         _enforced(session, limit, second, held=second[-1].status == 429)
+
+
+def _never_refused(session: Session, limit: Limit, answers: list[Exchange]) -> None:
+    """Whether more came, and faster, than any limiter of that limit lets through, or it refuses with a 5xx."""
+    pictures = [exchange for exchange in answers if exchange.succeeded]
+    span = pictures[-1].sent_s - pictures[0].sent_s if pictures else 0.0
+    within, over = answers[: limit.requests], answers[limit.requests : limit.requests + _BEYOND]
+    by_error = bool(over) and all(map(_failed, over)) and not any(map(_failed, within))
+    if by_error or len(pictures) > limit.requests + limit.rate_per_s * span:
+        _enforced(session, limit, answers, held=False)
+    reason = f"no 429 came, and {len(pictures)} pictures in {span:.1f} s"
+    for requirement in sorted(JUDGED):
+        session.find(Skip(requirement, outcome.NOT_JUDGED, reason))
+
+
+def _failed(exchange: Exchange) -> bool:
+    return exchange.status is not None and exchange.status >= 500
 
 
 def _enforced(session: Session, limit: Limit, answers: list[Exchange], *, held: bool) -> None:
@@ -70,27 +86,50 @@ def _enforced(session: Session, limit: Limit, answers: list[Exchange], *, held: 
 
 
 def _until_refused(session: Session, limit: Limit) -> list[Exchange]:
-    answers = _burst(session, limit, case.refusable)
-    if answers and answers[-1].status != 429 and answers[-1].response is not None:
-        answers += _burst(session, limit, case.billable, start=len(answers))
+    answers = _burst(session, limit)
+    if not any(exchange.status == 429 or exchange.response is None for exchange in answers):
+        answers += _pictures(session, limit, start=len(answers))
     return answers
 
 
-def _burst(session: Session, limit: Limit, make: Make, start: int = 0) -> list[Exchange]:
-    """Requests on the limited key, until one is refused; at most three more than the limit."""
+def _burst(session: Session, limit: Limit, start: int = 0) -> list[Exchange]:
+    """Bodies that cost nothing, until one is refused for the limit; at most three more than it allows."""
     answers: list[Exchange] = []
-    for number in range(start + 1, start + limit.requests + _BEYOND + 1):
+    for number in _numbers(limit, start):
         if session.closed:
             break
-        answers.append(session.sender.send(make(session.asker, "limited", number)))
+        answers.append(_sent(session, case.refusable(session.asker, "limited", number)))
         if answers[-1].status == 429 or answers[-1].response is None:
             break
     return answers
 
 
+def _pictures(session: Session, limit: Limit, start: int) -> list[Exchange]:
+    """Pictures, at most three more than the limit allows, all at once: one after the other a slow server's would
+    never come near its limit."""
+    requests = [case.billable(session.asker, "limited", number) for number in _numbers(limit, start)]
+    with ThreadPoolExecutor(min(len(requests), _AT_ONCE), thread_name_prefix="limited") as pool:
+        answers = list(pool.map(lambda request: _sent(session, request), requests))
+    return sorted(answers, key=lambda exchange: exchange.sent_s)
+
+
+def _numbers(limit: Limit, start: int) -> range:
+    return range(start + 1, start + limit.requests + _BEYOND + 1)
+
+
+def _sent(session: Session, request: Request) -> Exchange:
+    """The answer; where the connection closed without one, that of another connection."""
+    exchange = session.sender.send(request)
+    for attempt in range(2, attempts(request) + 1):
+        if exchange.failure is None or exchange.failure.kind != "closed" or session.closed:
+            break
+        exchange = session.sender.send(request, attempt=attempt)
+    return exchange
+
+
 def _plausible(answers: list[Exchange], limit: Limit) -> bool:
     """Whether the number that passed fits the limit: all of them counted, or only those that brought pictures."""
-    passed = answers[:-1]
+    passed = [exchange for exchange in answers if exchange.status != 429]
     span = answers[-1].sent_s - answers[0].sent_s
     most = limit.requests + _BEYOND + limit.rate_per_s * span  # a bucket refills meanwhile
     pictures = sum(exchange.succeeded for exchange in passed)
@@ -100,7 +139,7 @@ def _plausible(answers: list[Exchange], limit: Limit) -> bool:
 def _per_key(session: Session, refused: Exchange) -> None:
     if session.unmet("limit.per-key") is not None:
         return
-    other = session.sender.send(case.refusable(session.asker, "second", 1))
+    other = _sent(session, case.refusable(session.asker, "second", 1))
     if other.response is None:
         return
     session.find(
@@ -130,7 +169,7 @@ def _honest(session: Session, refused: Exchange, limit: Limit) -> Exchange | Non
         if session.closed:
             return None
         time.sleep(0.05)
-    again = session.sender.send(case.refusable(session.asker, "limited", 0))
+    again = _sent(session, case.refusable(session.asker, "limited", 0))
     if again.response is None:
         return None
     session.find(
