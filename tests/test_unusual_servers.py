@@ -1,0 +1,369 @@
+# ruff: noqa: ARG002  (a method that is overridden is given more than it needs)
+"""Correct servers in other clothes: each keeps the contract in its own way, and none may be accused.
+
+Whole servers, connections and moods; what answers, limits and pictures may look like has tables of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import count
+from typing import Any, BinaryIO
+
+import pytest
+
+from wild_check import assert_spotless, examine
+from wild_server import KEYS, Ask, Reply, Wild, declare, read
+
+CLOTHES: list[type[Wild]] = []
+
+
+def clothing(kind: type[Wild]) -> type[Wild]:
+    """Enter a server into the table."""
+    CLOTHES.append(kind)
+    return kind
+
+
+@pytest.mark.parametrize("kind", CLOTHES, ids=lambda kind: kind.__name__)
+def test_no_correct_server_is_accused(kind: type[Wild]) -> None:
+    """A server that keeps the contract in an unusual way gets no fail and no warn."""
+    assert_spotless(examine(kind()), kind)
+
+
+# Whole servers: dialects, addresses, capabilities.
+
+
+@clothing
+class Plain(Wild):
+    """As it comes."""
+
+
+@clothing
+class EveryKey(Wild):
+    """With a second and a limited key."""
+
+    keys = ("main", "second", "empty_wallet", "limited")
+
+
+@clothing
+class Vendor(Wild):
+    """Integer codes, and none of the page's slugs where the vendor's other documents have others."""
+
+    dialect = "vendor"
+    keys = ("main", "second", "empty_wallet", "limited")
+
+    def slug(self, status: int) -> str:
+        others = {401: "invalid_key", 402: "budget_exceeded", 404: "model_not_found", 429: "rate_limited"}
+        return others.get(status) or super().slug(status)
+
+
+@clothing
+class VendorOnceMore(Wild):
+    """The third name that the vendor's documents have for an empty wallet."""
+
+    dialect = "vendor"
+
+    def slug(self, status: int) -> str:
+        return "payment_required" if status == 402 else super().slug(status)
+
+
+@clothing
+class OpenAi(Wild):
+    """code and param, null or a text; ids of its own; quota errors as 429."""
+
+    dialect = "openai"
+    keys = ("main", "second", "limited")
+
+    def error(self, status: int, message: str, param: str | None = None) -> Reply:
+        kind = {401: "invalid_request_error", 404: "invalid_request_error", 429: "requests"}.get(status, "api_error")
+        code = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}.get(status)
+        return self.reply({"error": {"message": message, "type": kind, "param": param, "code": code}}, status)
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        ask.headers.pop("x-request-id", None)
+        reply.headers += [("openai-processing-ms", "12"), ("openai-version", "2020-10-01")]
+        return super().dress(ask, reply)
+
+
+@clothing
+class OpenAiWithoutOptionals(Wild):
+    """Neither code nor param."""
+
+    dialect = "openai"
+    keys = ("main",)
+
+    def error(self, status: int, message: str, param: str | None = None) -> Reply:
+        return self.reply({"error": {"message": message, "type": "some_error"}}, status)
+
+
+@clothing
+class Undescribed(Wild):
+    """Sizes, default size and formats undeclared: OpenAI's contract is what is left."""
+
+    dialect = "openai"
+    keys = ("main",)
+    default_size = "256x256"
+    declares = declare(sizes=None, default_size=None, response_formats=None, default_response_format=None)
+
+
+@clothing
+class OpenToAll(Wild):
+    """It asks for no key."""
+
+    open_to_all = True
+    keys = ()
+    declares = declare(auth="none")
+
+
+@clothing
+class OneAtMost(Wild):
+    max_n = 1
+
+
+@clothing
+class InlineOnly(Wild):
+    formats = ("b64_json",)
+
+
+@clothing
+class ByUrlOnly(Wild):
+    formats = ("url",)
+
+
+@clothing
+class InlineByDefault(Wild):
+    formats = ("b64_json", "url")
+
+
+@clothing
+class NoModelsList(Wild):
+    declares = declare(capabilities=["generations"])
+
+
+@clothing
+class LocalhostName(Wild):
+    host = "localhost"
+
+
+@clothing
+class Ipv6(Wild):
+    host = "::1"
+
+
+@clothing
+class NoVersionPath(Wild):
+    prefix = ""
+
+
+@clothing
+class DeepVersionPath(Wild):
+    prefix = "/gateways/eu-1/openai/v1"
+
+
+# The connection.
+
+
+@clothing
+class Chunked(Wild):
+    """Chunks of odd lengths, with an extension and a trailer."""
+
+    def frame(self, reply: Reply) -> bytes:
+        parts = [reply.body[at : at + 7001] for at in range(0, len(reply.body), 7001)]
+        reply.headers.append(("Transfer-Encoding", "chunked"))
+        chunks = b"".join(b"%x;part=1\r\n%s\r\n" % (len(part), part) for part in parts)
+        return self.head(reply) + chunks + b"0\r\nX-Checked: yes\r\n\r\n"
+
+
+@clothing
+class OldProtocol(Wild):
+    """HTTP/1.0: the end of the body is the end of the connection."""
+
+    def frame(self, reply: Reply) -> bytes:
+        reply.head = f"HTTP/1.0 {reply.status} whatever".encode()
+        reply.headers.append(("Connection", "close"))
+        return self.head(reply) + reply.body
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        super().converse(reader, connection)
+        return False
+
+
+@clothing
+class OneConnectionAtATime(OldProtocol):
+    """A single worker: whoever comes meanwhile waits."""
+
+    worker = threading.Lock()
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        ask = read(reader)
+        if ask is not None:
+            with self.worker:
+                connection.sendall(self.frame(self.answer(ask)))
+        return False
+
+
+@clothing
+class ClosesWithoutAWord(Wild):
+    """Keep-alive connections are closed after every third request, unannounced."""
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        return all(super(ClosesWithoutAWord, self).converse(reader, connection) for _ in range(3)) and False
+
+
+@clothing
+class ClosesAsAnnounced(Wild):
+    def frame(self, reply: Reply) -> bytes:
+        reply.headers.append(("Connection", "close"))
+        return super().frame(reply)
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        super().converse(reader, connection)
+        return False
+
+
+@clothing
+class EarlyHints(Wild):
+    """Interim responses before the final one."""
+
+    def frame(self, reply: Reply) -> bytes:
+        return b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" + super().frame(reply)
+
+
+@clothing
+class NoReason(Wild):
+    """A status line without a reason phrase, and white space around values."""
+
+    def head(self, reply: Reply) -> bytes:
+        lines = [f"HTTP/1.1 {reply.status} ", *(f"{name}:  {value}\t" for name, value in reply.headers), "", ""]
+        return "\r\n".join(lines).encode()
+
+
+@clothing
+class LowerCase(Wild):
+    def head(self, reply: Reply) -> bytes:
+        reply.headers = [(name.lower(), value) for name, value in reply.headers]
+        return super().head(reply)
+
+
+@clothing
+class UpperCase(Wild):
+    def head(self, reply: Reply) -> bytes:
+        reply.headers = [(name.upper(), value) for name, value in reply.headers]
+        return super().head(reply)
+
+
+@clothing
+class InPieces(Wild):
+    """The answer trickles: a part of the head, then the rest in several writes."""
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        ask = read(reader)
+        if ask is None:
+            return False
+        data = self.frame(self.answer(ask))
+        for part in (data[:9], data[9:60], data[60:-1], data[-1:]):
+            connection.sendall(part)
+            time.sleep(0.001)
+        return True
+
+
+@clothing
+class NoDate(Wild):
+    """RFC 9110, section 6.6.1: a server without a clock sends none."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        reply = super().dress(ask, reply)
+        reply.headers = [line for line in reply.headers if line[0] != "Date"]
+        return reply
+
+
+@clothing
+class Slow(Wild):
+    """0.3 s a picture, and a while for everything else."""
+
+    def answer(self, ask: Ask) -> Reply:
+        time.sleep(0.02)
+        return super().answer(ask)
+
+    def picture(self, width: int, height: int) -> bytes:
+        time.sleep(0.3)
+        return super().picture(width, height)
+
+
+@clothing
+class Cookies(Wild):
+    """What a content delivery network adds."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        reply.headers += [
+            ("Set-Cookie", "__cf_bm=abc; path=/; HttpOnly"), ("Set-Cookie", "other=1"), ("CF-RAY", "8f-AMS"),
+            ("Alt-Svc", 'h3=":443"; ma=86400'), ("Strict-Transport-Security", "max-age=1"), ("Server", "wild"),
+            ("Vary", "Origin, Accept-Encoding"), ("Cache-Control", "no-store"), ("X-Cost-Cents", "0.12"),
+        ]  # fmt: skip
+        return super().dress(ask, reply)
+
+
+# Moods.
+
+
+class Moody(Wild):
+    """About one request in twenty is answered with a documented 503."""
+
+    seed = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def unavailable(self, ask: Ask) -> Reply | None:
+        with self.lock:
+            number = next(self.asked) + 7 * self.seed
+        return self.error(503, "Try again.") if number * 2654435761 % 2**32 < 2**32 // 20 else None
+
+    steps = ("unavailable", *Wild.steps)
+
+
+for _seed in range(1, 6):
+    clothing(type(f"Moody{_seed}", (Moody,), {"seed": _seed}))
+
+
+@clothing
+class UnavailableForAWhile(Wild):
+    """A deployment in the middle of the check: half a second of 503s, with the second to wait."""
+
+    steps = ("unavailable", *Wild.steps)
+    since: float | None = None
+
+    def unavailable(self, ask: Ask) -> Reply | None:
+        if next(self.asked) < 20:
+            return None
+        self.since = self.since or time.monotonic()
+        if time.monotonic() > self.since + 0.5:
+            return None
+        reply = self.error(503, "Back soon.")
+        reply.headers.append(("Retry-After", "1"))
+        return reply
+
+
+@clothing
+class HangsUpNowAndThen(Wild):
+    """Every fifteenth connection is closed instead of answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conversations = count(1)
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        return next(self.conversations) % 15 != 0 and super().converse(reader, connection)
+
+
+@clothing
+class LimitedAtFirst(Wild):
+    """The main key has used up its limit a moment ago."""
+
+    declares = declare(limit={"requests": 600, "window_s": 60.0, "burst": 2.0})
+
+    def limit(self, ask: Ask) -> Reply | None:
+        first = ask.key == KEYS["main"] and next(self.asked) == 1
+        return self.limited(1) if first else super().limit(ask)
