@@ -47,7 +47,8 @@ class Tally:
                     self._hold(requirement, (line.number,))
                 for finding in line.broken:
                     self._break(finding, finding.evidence or (line.number,))
-                if line.broken and line.reproduce:
+                # Of a load, only what was broken: a run may have a hundred thousand records.
+                if line.reproduce and (line.broken or line.phase == "check"):
                     self._curls[line.number] = line.reproduce
             case Finding():
                 if line.held:
@@ -69,14 +70,14 @@ class Tally:
         name, reason = _outcome(row, case, level)
         expected = actual = ""
         evidence: tuple[int, ...] = tuple(case.held[:_MOST_EVIDENCE])
-        reproduce = None
+        reproduce = ""
         if name in (outcome.FAIL, outcome.WARN):
             first = case.broken[0][0]
             expected, actual = first.expected, first.actual
             if case.broken_count > 1:
                 actual += f" (and {case.broken_count - 1} more)"
             evidence = tuple(dict.fromkeys(n for _, numbers in case.broken for n in numbers))[:_MOST_EVIDENCE]
-            reproduce = next((self._curls[n] for n in evidence if n in self._curls), None)
+            reproduce = next((self._curls[n] for n in evidence if n in self._curls), "")
         known = self._known.get(requirement)
         accepted = name == outcome.FAIL and known is not None and not _expired(known)
         if known is not None:

@@ -31,7 +31,7 @@ class Change(Jsonable):
     base: str
     new: str
     actual: str = ""
-    reproduce: str | None = None
+    reproduce: str = ""
 
     @property
     def regression(self) -> bool:

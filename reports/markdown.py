@@ -78,7 +78,7 @@ def _contradicted(mark: str, results: Sequence[RequirementResult]) -> Iterator[s
 
 
 def _reproduce(result: RequirementResult) -> str:
-    command = printable(result.reproduce or "", _LONGEST_CURL)
+    command = printable(result.reproduce, _LONGEST_CURL)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     title = f"<summary><code>{result.id}</code>: try it</summary>"
     shown = f"{_plain(result.statement)} ({_plain(result.source)})"

@@ -65,7 +65,7 @@ def _result(number: int, row: schemas.Requirement) -> RequirementResult:
         id=row.id, level="SHOULD" if outcome == WARN else "MUST" if outcome == FAIL else row.level, outcome=outcome,
         known=row.id == _KNOWN, statement=row.statement, source=row.source, expected=expected, actual=actual,
         evidence=tuple(f"record {number % 40 + k}" for k in range(1, 3)) if failed else (),
-        reproduce=_CURL if failed else None, reason=reason,
+        reproduce=_CURL if failed else "", reason=reason,
     )  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class RequirementResult(Jsonable):
     actual: str = ""
     evidence: tuple[str, ...] = field(default_factory=tuple)  # written even where it is empty
     """`record 17`."""
-    reproduce: str | None = None
-    """A curl line; keys stand in it as environment variables."""
+    reproduce: str = ""
+    """A curl line; keys stand in it as environment variables. Empty where nothing is broken."""
     reason: str | None = None
     """Why it was not judged, or is not applicable; where known: why it is accepted, and until when."""
 
@@ -44,6 +44,9 @@ class Cost(Jsonable):
     media_fetches: int
     usd: float | None = None
     """None where the target names no price."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**Jsonable.to_json(self), "usd": self.usd}  # an unknown price is told as null
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,10 @@ class Bound(Jsonable):
     source: str = ""
     advice: str = ""
     """What would decide an inconclusive one: samples, minutes, money."""
+
+    def to_json(self) -> dict[str, Any]:
+        open_ends = {"estimate_s": self.estimate_s, "lower_s": self.lower_s, "upper_s": self.upper_s}
+        return Jsonable.to_json(self) | open_ends  # an open end is told as null
 
 
 @dataclass(frozen=True, slots=True)
