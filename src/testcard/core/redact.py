@@ -1,7 +1,7 @@
 """Nothing that we write may hold a key: every sink passes through one Redactor.
 
 Rule 1: exact values. Whatever the server does with a key (echoes it in an error, a header, a URL),
-the value itself is replaced wherever it stands, also percent-encoded.
+the value itself is replaced wherever it stands, also percent-encoded or escaped as in JSON.
 Rule 2: redact first, cut afterwards; the other way round half a key would survive.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 MASK = "[redacted]"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
 _SIGNED = re.compile(
-    r"(?i)([?&;](?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+"
+    r"(?i)((?:[?&;]|\\u0026)(?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+"
 )
 _SHORTEST_SECRET = 6  # a shorter value would mask ordinary words
 
@@ -24,15 +24,10 @@ class Redactor:
     """Replaces secrets in text, bytes, headers and JSON values."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms: set[str] = set()
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                forms |= {secret, quote(secret, safe=""), quote_plus(secret)}
-        ordered = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
-        self._bytes = (
-            re.compile(b"|".join(re.escape(form.encode()) for form in ordered), re.IGNORECASE) if ordered else None
-        )
+        long_enough = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        pattern = "|".join(map(_forms, sorted(long_enough, key=len, reverse=True)))
+        self._pattern = re.compile(pattern, re.IGNORECASE) if pattern else None
+        self._bytes = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
 
     def text(self, text: str) -> str:
         """The text without secrets and without the signatures of signed URLs."""
@@ -61,3 +56,15 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.json(item) for item in value]
         return value
+
+
+def _forms(secret: str) -> str:
+    """A pattern for all spellings of a secret: as it is, percent-encoded or escaped as in JSON, in part or whole."""
+    return "".join(_character(letter) for letter in secret)
+
+
+def _character(letter: str) -> str:
+    if letter.isascii() and (letter.isalnum() or letter in "-_.~"):  # RFC 3986, section 2.3: nobody encodes these
+        return letter if letter.isalnum() else re.escape(letter)
+    plus = r"|\+" if letter == " " else ""
+    return rf"(?:\\?{re.escape(letter)}|{quote(letter, safe='')}|\\u{ord(letter):04x}{plus})"
