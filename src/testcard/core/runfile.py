@@ -158,7 +158,8 @@ class RunFile:
         self.header = first
 
     def _lines(self) -> Iterator[Line]:
-        with self.path.open(encoding="utf-8") as file:
+        # A run that was killed may end in the middle of a character.
+        with self.path.open(encoding="utf-8", errors="replace") as file:
             for text in file:
                 try:
                     line = decode(text)

@@ -189,13 +189,17 @@ def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Tar
 
 def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str) -> None:
     for role, variable in keys.items():
-        if not isinstance(variable, str) or not variable:
+        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
             raise UsageError(f"{where}: keys.{role} = {variable!r} is not the name of an environment variable")
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or not isinstance(value, str) or not value.isprintable():
             raise UsageError(f"{where}: header {name!r} cannot be sent: write a name and one line of text")
+        variable = value.removeprefix("env:")
+        if value.startswith("env:") and not _VARIABLE.fullmatch(variable):
+            raise UsageError(f"{where}: header {name}: {variable!r} is not the name of an environment variable")
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # it stands in curl lines, for a shell to read
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _NUMBER = (int, float)
 _KINDS: dict[str, type | tuple[type, ...]] = {

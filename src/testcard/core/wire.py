@@ -42,7 +42,7 @@ def curl(request: Request, target: Target, keyring: Keyring) -> str:
         parts += ["-H", f'"Authorization: Bearer ${keyring.variable(request.key)}"']
     for name, value in target.headers.items():
         if value.startswith("env:"):
-            parts += ["-H", f'"{name}: ${value.removeprefix("env:")}"']
+            parts += ["-H", f'{shlex.quote(f"{name}: ")}"${value.removeprefix("env:")}"']
         else:
             parts += ["-H", shlex.quote(f"{name}: {value}")]
     own = {name.lower() for name, _ in request.headers}
