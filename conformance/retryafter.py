@@ -38,8 +38,13 @@ def retry_after_s(response: Response) -> Wait:
         raise BadRetryAfter(f"Retry-After: {raw or 'empty'} is neither whole seconds nor an HTTP date")
     try:
         moment = parsedate_to_datetime(raw).timestamp()
-        stamp = response.header("date")
-        now = parsedate_to_datetime(stamp).timestamp() if stamp else float(int(time.time()))
     except ValueError as error:
         raise BadRetryAfter(f"Retry-After: {raw} is no date") from error
-    return Wait(moment - now, by_date=True)
+    return Wait(moment - _now(response), by_date=True)
+
+
+def _now(response: Response) -> float:
+    try:
+        return parsedate_to_datetime(response.header("date") or "").timestamp()
+    except ValueError:
+        return float(int(time.time()))
