@@ -50,13 +50,7 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
     explicit = evidence.fields.get("response_format") is not None
     name = "generate.default-format" if not explicit else {"url": "generate.url", "b64_json": "generate.b64-json"}[form]
     yield finding(name, carried, f"{form} in every item", actual)
-    n = evidence.fields.get("n")
-    yield finding(
-        "generate.default-n" if n is None else "generate.n-honoured",
-        len(items) == (n or 1),
-        f"{n or 1} in data",
-        f"{len(items)}",
-    )
+    yield from _count(evidence.fields.get("n"), len(items))
     default = evidence.contract.target.default_size
     if evidence.fields.get("size") is None and default is not None:
         for item in evidence.pictures:
@@ -64,6 +58,14 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
             if picture.width_px is not None:
                 size = f"{picture.width_px}x{picture.height_px}"
                 yield finding("generate.default-size", size == default, default, f"{size} in {item.where}")
+
+
+def _count(n: int | None, came: int) -> Iterator[Finding]:
+    """How many pictures came. One for n = 1 is no sign that n is honoured: whoever ignores it sends one."""
+    if n is None:
+        yield finding("generate.default-n", came == 1, "1 in data", f"{came}")
+    elif n > 1 or came != n:
+        yield finding("generate.n-honoured", came == n, f"{n} in data", f"{came}")
 
 
 def _either(evidence: Evidence) -> Iterator[Finding]:
