@@ -102,7 +102,22 @@ def examine(wild: Wild, *, seed: int = 1) -> Examined:
 
 def assert_spotless(examined: Examined, kind: type[Wild]) -> None:
     """Nothing is accused, the verdict stands, and nothing is left unjudged but what needs a key that is not there."""
-    assert examined.unanswered is None
-    assert examined.of("fail", "warn") == {}
-    assert set(examined.of("not-judged")) <= (set() if "limited" in kind.keys else LIMITS)
-    assert len(examined.of("pass")) > 40
+    accused, unjudged = examined.of("fail", "warn"), examined.of("not-judged")
+    allowed = set() if "limited" in kind.keys else LIMITS
+    assert examined.unanswered is None, examined.unanswered
+    assert accused == {}, accused
+    assert set(unjudged) <= allowed, unjudged
+    assert len(examined.of("pass")) > 40, examined.results
+
+
+def assert_found(examined: Examined, requirement: str, also: tuple[str, ...]) -> None:
+    """The requirement is broken, and besides it at most those others; whatever is broken says how and where."""
+    broken = examined.of("fail", "warn")
+    assert examined.unanswered is None, examined.unanswered
+    result = examined.results[requirement]
+    assert requirement in broken, f"{requirement}: {result.outcome}; but broken: {broken}"
+    beside = {name: said for name, said in broken.items() if name not in (requirement, *also)}
+    assert beside == {}, beside
+    assert result.expected, result
+    assert result.actual, result
+    assert result.evidence, result
