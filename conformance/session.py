@@ -333,14 +333,14 @@ def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
     status, response = exchange.status, exchange.response
     body = response.json if response else None
     error = body.get("error") if isinstance(body, dict) else None
-    said = f": {error.get('message', '')}"[:200] if isinstance(error, dict) else ""
+    said = f": {error.get('message', '')}"[:200].rstrip(".") if isinstance(error, dict) else ""
     start = f"no request with a good key got a 2xx; the first was answered with {status or exchange.failure}{said}"
     if target.auth == "bearer" and keyring.get("main") is None:
         return f"{start}; no key was sent: set {keyring.variable('main')}"
     advice = {
         401: f"check the key in {keyring.variable('main')}",
         402: "the wallet of this key is empty",
-        404: "check --base-url and --model",
+        404: "check --base-url, which ends in the version path (/v1), and --model",
         429: "the key's limit is used up: wait, or use another key",
     }
     return f"{start}; {advice.get(status or 0, 'check --base-url, --model and the key')}"

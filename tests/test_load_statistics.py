@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 
 from testcard.core.errors import UsageError
+from testcard.core.quantile import at_most, lower_rank, quantile, quantiles, rank, upper_rank
 from testcard.core.target import Slo
 from testcard.load import parse_slo, slo_name
-from testcard.core.quantile import at_most, lower_rank, quantile, quantiles, rank, upper_rank
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED, certifies, decide, further_samples, refutes
 
 

@@ -81,7 +81,7 @@ def _tables(name: str | None, directory: Path) -> tuple[str, dict[str, Any], boo
     """Where the tables come from, the tables, and whether they were merely found in the working directory."""
     found = _working_directory_tables(directory)
     if name is None:
-        return (*found, True) if found else ("", {}, False)
+        return (*found, True) if found else ("the command line", {}, False)
     extra = {key: rows for key, rows in found[1].items() if key in ("slo", "known-failure")} if found else {}
     path = Path(name)
     if name in schemas.profiles():
