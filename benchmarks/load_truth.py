@@ -25,11 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testcard.core.budget import Budget
+from testcard.core.quantile import quantiles
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunFile, RunWriter
 from testcard.core.target import Keyring, Target
 from testcard.load import conclude, plan_load, run
-from testcard.core.quantile import quantiles
 
 MEDIAN_S = 0.050
 SIGMA = 0.5
