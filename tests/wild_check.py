@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from testcard.conformance.gate import gate
 from testcard.conformance.session import CheckOptions, Session
@@ -108,6 +111,19 @@ def assert_spotless(examined: Examined, kind: type[Wild]) -> None:
     assert accused == {}, accused
     assert set(unjudged) <= allowed, unjudged
     assert len(examined.of("pass")) > 40, examined.results
+
+
+class Defects(list[Any]):
+    """A table of servers, each with what it breaks, and what may be broken with it."""
+
+    def enter(self, requirement: str, *also: str) -> Callable[[type[Wild]], type[Wild]]:
+        """Enter the decorated server."""
+
+        def enter(kind: type[Wild]) -> type[Wild]:
+            self.append(pytest.param(kind, requirement, also, id=kind.__name__))
+            return kind
+
+        return enter
 
 
 def assert_found(examined: Examined, requirement: str, also: tuple[str, ...]) -> None:
