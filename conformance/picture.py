@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from testcard.conformance.pngrows import missing_rows
 from testcard.core.record import Picture
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -61,6 +62,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                 elif full:
                     image.load()
                     blank = _blank(image)
+                    problem = problem or (missing_rows(data) if kind == "png" else None)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         problem = problem or f"it does not decode: {error}"
     return Inspection(Picture(len(data), digest, kind, width, height), problem, blank and problem is None)
