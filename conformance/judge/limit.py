@@ -74,9 +74,11 @@ def _inconsistency(values: dict[str, str]) -> str | None:
 
 def _number(raw: str, *, duration: bool) -> float | None:
     try:
-        return float(raw)
+        number = float(raw)
     except ValueError:
         pass
+    else:
+        return number if math.isfinite(number) else None
     if not duration or not raw or _SPAN.sub("", raw):
         return None
     return sum(float(number) * _UNITS_S[unit] for number, unit in _SPAN.findall(raw))
