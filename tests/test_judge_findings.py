@@ -1,0 +1,363 @@
+"""One answer, and what is said of it: held, broken, or nothing. Each row of a table is one exchange."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from testcard import schemas
+from testcard.conformance import Contract, judge
+from testcard.core.exchange import Exchange, Failure, Request, Response, Violation
+from testcard.core.judgement import Judgement
+from testcard.core.target import Target
+from testcard.core.targetfile import profile_target
+
+MOCK = profile_target("mock")
+HTTPS = dataclasses.replace(MOCK, base_url="https://api.example.com/v1", media_hosts=("media.example.com:443",))
+NOW = 1_800_000_000.0
+ID = "the-id-that-we-sent"
+BODY = {"model": MOCK.model, "prompt": "a cat", "response_format": "b64_json", "size": "64x48", "n": 1}
+TOO_MANY = Violation("generate.n-out-of-range", "n", "maximum", "10", "11")
+NO_PROMPT = Violation("generate.prompt-missing", "prompt", "required", "present", "nothing")
+NO_MODEL = Violation("generate.model-unknown", "model", "one of", "the API's models", "x")
+
+
+def _png(width: int = 64, height: int = 48) -> bytes:
+    data = io.BytesIO()
+    Image.effect_noise((width, height), 60).convert("RGB").save(data, "PNG")
+    return data.getvalue()
+
+
+def _blank() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 9, 9)).save(data, "PNG")
+    return data.getvalue()
+
+
+PNG, OTHER, SMALL, BLANK = _png(), _png(), _png(32, 32), _blank()
+OPENAI = dataclasses.replace(MOCK, dialect="openai")
+
+
+def b64(data: bytes) -> dict[str, str]:
+    return {"b64_json": base64.b64encode(data).decode()}
+
+
+def good(*items: object, **more: object) -> dict[str, object]:
+    return {"created": int(NOW), "data": list(items or [b64(PNG)]), **more}
+
+
+def error(slug: object = "invalid_request_error", **more: object) -> dict[str, object]:
+    return {"error": {"message": "n is at most 10", "type": slug, **more}}
+
+
+def asked(**changes: Any) -> Request:
+    """The good request, changed; `fields` change its body."""
+    body = BODY | changes.pop("fields", {})
+    data = json.dumps({key: value for key, value in body.items() if value is not ...}).encode()
+    usual: dict[str, Any] = {"case": "a cat", "requirement": "generate.full", "body": data, "images": 1}
+    return Request(**(usual | changes))
+
+
+@dataclass
+class Row:
+    """An exchange, and the findings that it must and must not bring."""
+
+    body: object = b""
+    status: int | None = 200
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    request: Request = field(default_factory=asked)
+    target: Target = MOCK
+    attempt: int = 5
+    failure: Failure | None = None
+    media: tuple[tuple[str, Response | Failure], ...] = ()
+    secrets_seen: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    """Requirements of which nothing may be said; an area means all of its requirements."""
+
+    def exchange(self) -> Exchange:
+        raw = isinstance(self.body, bytes)
+        usual = {"Content-Type": "application/json", "x-request-id": ID} | dict(self.headers)
+        lines = tuple((name, value) for name, value in usual.items() if value is not None)
+        data = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        assert raw or self.status is not None
+        response = None if self.status is None else Response(self.status, lines, data)
+        fetches = tuple(_fetch(url, came) for url, came in self.media)
+        return Exchange(
+            request=self.request, number=1, url="u", request_id=ID, sent_headers=(), at="now", planned_s=0.0,
+            sent_s=0.0, response=response, failure=self.failure, media=fetches, attempt=self.attempt, received_at=NOW,
+            secrets_seen=self.secrets_seen,
+        )  # fmt: skip
+
+
+def _fetch(url: str, came: Response | Failure) -> Exchange:
+    response, failure = (came, None) if isinstance(came, Response) else (None, came)
+    request = Request("picture", method="GET", path=url, key=None)
+    return Exchange(request, 1, url, ID, (), "now", 0.0, 0.0, response=response, failure=failure)
+
+
+def shown(kind: str = "image/png", data: bytes = PNG, status: int = 200) -> Response:
+    return Response(status, (("Content-Type", kind),), data)
+
+
+ASKED_URL = asked(fields={"response_format": "url"})
+BARE = asked(fields={"response_format": ..., "size": ..., "n": ...}, requirement="generate.minimal")
+PICTURE_URL = "http://127.0.0.1:9/x.png"
+ON_URL = {"request": ASKED_URL, "body": good({"url": PICTURE_URL})}
+LIMITED = {"status": 429, "body": error("rate_limit_error")}
+PROMISED = ("transport.framing", "transport.json-body", "transport.json-content-type", "transport.synchronous",
+            "response.data", "response.created", "response.no-error", "response.one-representation", "generate.full",
+            "generate.b64-json", "image.base64", "image.decodable", "image.size", "image.not-blank",
+            "identity.request-id", "identity.request-id-echoed", "auth.key-not-echoed")  # fmt: skip
+
+ROWS: dict[str, Row] = {
+    # A good answer keeps all of these, and breaks nothing.
+    "a good answer": Row(good(), held=PROMISED),
+    "two pictures": Row(good(b64(PNG), b64(OTHER)), request=asked(fields={"n": 2}),
+                        held=("generate.n-honoured", "image.distinct")),
+    "defaults": Row(good({"url": PICTURE_URL}), request=BARE, media=((PICTURE_URL, shown(data=_png(1024, 1024))),),
+                    held=("generate.minimal", "generate.default-format", "generate.default-n", "generate.default-size",
+                          "media.fetch", "media.host", "media.content-type", "media.url-absolute")),
+    # transport
+    "html": Row(b"<html>", headers={"Content-Type": "text/html"}, silent=("response", "image"),
+                broken=("transport.json-content-type", "transport.json-body")),
+    "a byte order mark": Row(b"\xef\xbb\xbf" + json.dumps(good()).encode(), broken=("transport.json-body",),
+                             held=("response.data", "image.decodable")),
+    "two texts": Row(json.dumps(good()).encode() * 2, broken=("transport.json-body",), held=("response.data",)),
+    "problem+json": Row(error(), 400, {"Content-Type": "application/problem+json"},
+                        request=asked(violations=(TOO_MANY,)), held=("transport.json-content-type",)),
+    "a redirect": Row(b"", 307, {"Location": "http://elsewhere"}, broken=("transport.synchronous",),
+                      silent=("transport.json-body", "response", "image")),
+    "a job": Row({"id": 1}, 202, broken=("transport.synchronous",), silent=("response", "image")),
+    "cut off": Row(json.dumps(good()).encode()[:40], failure=Failure("framing", "cut off"),
+                   broken=("transport.framing",), silent=("transport.json-body",)),
+    "closed": Row(status=None, failure=Failure("closed", "gone"), broken=("transport.framing", "generate.full")),
+    "closed, to be asked again": Row(status=None, failure=Failure("closed", "gone"), attempt=1,
+                                     silent=("transport", "generate")),
+    "nobody there": Row(status=None, failure=Failure("connect", "refused"), silent=schemas.areas()),
+    "405 with POST": Row(error(), 405, {"Allow": "get, Post"}, Request("put", method="PUT"),
+                         held=("transport.wrong-method", "transport.allow")),
+    "405 without": Row(error(), 405, {}, Request("put", method="PUT"), broken=("transport.allow",)),
+    "405 with GET": Row(error(), 405, {"Allow": "GET"}, Request("put", method="PUT"), broken=("transport.allow",)),
+    "200 to PUT": Row(good(), 200, {}, Request("put", method="PUT"), broken=("transport.wrong-method",),
+                      silent=("image", "response", "generate")),
+    "404 on a path": Row(error("not_found"), 404, request=Request("x", path="/x"), held=("transport.unknown-path",)),
+    "bare 404": Row({"detail": "Not Found"}, 404, request=Request("x", path="/x"),
+                    broken=("transport.unknown-path", "error.envelope")),
+    # auth
+    "keyless 401": Row(error("authentication_error"), 401, {"WWW-Authenticate": 'Basic, Bearer realm="x"'},
+                       asked(key=None), held=("auth.missing-key", "auth.challenge", "error.authentication")),
+    "keyless 200": Row(good(), request=asked(key=None), broken=("auth.missing-key",), silent=("image", "generate")),
+    "keyless 403": Row(error(), 403, request=asked(key=None), broken=("auth.missing-key",)),
+    "keyless 429": Row(**LIMITED, headers={"Retry-After": "7"}, request=asked(key=None), silent=("auth.missing-key",)),  # type: ignore[arg-type]
+    "no challenge": Row(error("authentication_error"), 401, request=asked(key=None), broken=("auth.challenge",)),
+    "a bear": Row(error("authentication_error"), 401, {"WWW-Authenticate": "Bearers x"}, asked(key=None),
+                  broken=("auth.challenge",)),
+    "a wrong key": Row(error("authentication_error"), 401,
+                       request=asked(authorization="Bearer sk-wrong-1"), held=("auth.wrong-key",)),
+    "no scheme": Row(good(), request=asked(authorization="sk-wrong-1"), broken=("auth.malformed-credentials",)),
+    "body first": Row(error(), 400, request=asked(authorization="Bearer sk-wrong-1", violations=(TOO_MANY,)),
+                      broken=("auth.before-validation",), silent=("generate", "error.refusal-status")),
+    "wrong key echoed": Row(error() | {"key": "sk-wrong-1"}, 401, request=asked(authorization="Bearer sk-wrong-1"),
+                            broken=("auth.key-not-echoed",)),
+    "own key echoed": Row(good(), secrets_seen=("the body",), broken=("auth.key-not-echoed",)),
+    "no keys at all": Row(good(), request=asked(key=None), target=dataclasses.replace(MOCK, auth="none"),
+                          silent=("auth",)),
+    "a made-up key": Row(good(), request=asked(authorization="Bearer sk-wrong-1"), broken=("auth.wrong-key",)),
+    # generate: what must be accepted
+    "refused": Row(error(), 400, broken=("generate.full",), silent=("image",)),
+    "documented 503": Row(error("service_unavailable"), 503, silent=("generate",), held=("error.unavailable",)),
+    "undocumented 502": Row(error(), 502, broken=("generate.full",)),
+    "429": Row(**LIMITED, headers={"Retry-After": "7"}, silent=("generate",),  # type: ignore[arg-type]
+               held=("error.rate-limit", "limit.retry-after")),
+    "one of two": Row(good(), request=asked(fields={"n": 2}), broken=("generate.n-honoured",)),
+    "two for none": Row(good(b64(PNG), b64(OTHER)), request=asked(fields={"n": ...}), broken=("generate.default-n",)),
+    "url for b64": Row(good({"url": PICTURE_URL}), broken=("generate.b64-json",)),
+    "b64 for url": Row(good(), request=ASKED_URL, broken=("generate.url",)),
+    "another default": Row(good(), request=BARE, broken=("generate.default-format", "generate.default-size")),
+    "may be refused": Row(error(), 400, request=asked(may_refuse=True, requirement="generate.unknown-field"),
+                          held=("generate.unknown-field",)),
+    "may not be 500": Row(error(), 500, request=asked(may_refuse=True, requirement="generate.unknown-field"),
+                          broken=("generate.unknown-field",)),
+    # generate: what must be refused
+    "refusal": Row(error(), 400, request=asked(violations=(TOO_MANY,)),
+                   held=("generate.n-out-of-range", "error.envelope", "error.refusal-status")),
+    "no refusal": Row(good(), request=asked(violations=(TOO_MANY,)), broken=("generate.n-out-of-range",),
+                      silent=("image", "response")),
+    "refusal with 500": Row(error("server_error"), 500, request=asked(violations=(TOO_MANY,)),
+                            broken=("generate.n-out-of-range",)),
+    "500, to be asked again": Row(error("server_error"), 500, request=asked(violations=(TOO_MANY,)), attempt=1,
+                                  silent=("generate",)),
+    "refusal with 418": Row(error(), 418, request=asked(violations=(TOO_MANY,)),
+                            held=("generate.n-out-of-range",), broken=("error.refusal-status",)),
+    "422 at openai": Row(error(code=None, param="n"), 422, request=asked(violations=(TOO_MANY,)),
+                         target=dataclasses.replace(MOCK, dialect="openai"),
+                         held=("error.refusal-status", "error.code"), broken=("error.refusal-400",)),
+    "several": Row(good(), request=asked(violations=(TOO_MANY, NO_PROMPT)), broken=("generate.forbidden-combination",)),
+    "unknown model": Row(error("not_found"), 404, request=asked(violations=(NO_MODEL,)),
+                         held=("generate.model-unknown",)),
+    "unknown model, 400": Row(error(), 400, request=asked(violations=(NO_MODEL,)), broken=("generate.model-unknown",)),
+    "unknown model at openai": Row(error(code=None), 400, request=asked(violations=(NO_MODEL,)),
+                                   held=("generate.model-unknown",), target=OPENAI),
+    "empty wallet": Row(error("insufficient_credits"), 402, request=asked(key="empty_wallet"),
+                        held=("error.empty-wallet", "error.credits")),
+    "rich empty wallet": Row(good(), request=asked(key="empty_wallet"), broken=("error.empty-wallet",)),
+    # response
+    "no data": Row({"created": int(NOW)}, broken=("response.data",), silent=("image",)),
+    "empty data": Row({"created": int(NOW), "data": []}, broken=("response.data",)),
+    "data of strings": Row(good("x"), broken=("response.data",)),
+    "an array": Row([1], broken=("response.data",)),
+    "an error in a 200": Row(error(), broken=("response.no-error",), silent=("response.data",)),
+    "both forms": Row(good({**b64(PNG), "url": None}), broken=("response.one-representation",)),
+    **{
+        f"created {created!r}"[:40]: Row(good() | {"created": created}, broken=("response.created",))
+        for created in (None, True, "1800000000", int(NOW) * 1000, int(NOW) - 301, NOW + 0.5, 0, 1e308, 10**400)
+    },
+    "created infinite": Row(b'{"created": 1e999, "data": [{"b64_json": "x"}]}', broken=("response.created",)),
+    "created near": Row(good() | {"created": int(NOW) - 299}, held=("response.created",)),
+    # image
+    "another size": Row(good(b64(SMALL)), broken=("image.size",), held=("image.decodable",)),
+    "cut": Row(good(b64(PNG[:-20])), broken=("image.decodable",), silent=("image.not-blank",)),
+    "no picture": Row(good(b64(b"x" * 90)), broken=("image.decodable",), silent=("image.size", "image.not-blank")),
+    "a data URL": Row(good({"b64_json": "data:image/png;base64," + b64(PNG)["b64_json"]}), broken=("image.base64",),
+                      held=("image.decodable", "image.size")),
+    "one colour": Row(good(b64(BLANK)), broken=("image.not-blank",), held=("image.decodable",)),
+    "twins": Row(good(b64(PNG), b64(PNG)), request=asked(fields={"n": 2}), broken=("image.distinct",)),
+    # media
+    "fetched": Row(**ON_URL, media=((PICTURE_URL, shown()),), held=("media.fetch", "image.size", "generate.url")),  # type: ignore[arg-type]
+    "gone": Row(**ON_URL, media=((PICTURE_URL, shown(status=404, data=b"")),), broken=("media.fetch",),  # type: ignore[arg-type]
+                silent=("image",)),
+    "timed out": Row(**ON_URL, media=((PICTURE_URL, Failure("timeout", "late")),), broken=("media.fetch",)),  # type: ignore[arg-type]
+    "not asked": Row(**ON_URL, media=((PICTURE_URL, Failure("not-fetched", "private")),),  # type: ignore[arg-type]
+                     silent=("media.fetch", "image")),
+    "mislabelled": Row(**ON_URL, media=((PICTURE_URL, shown("text/plain")),), broken=("media.content-type",)),  # type: ignore[arg-type]
+    "an old alias": Row(**ON_URL, media=((PICTURE_URL, shown("image/x-png")),), held=("media.content-type",)),  # type: ignore[arg-type]
+    "another host": Row(**ON_URL, target=HTTPS, media=((PICTURE_URL, shown()),),  # type: ignore[arg-type]
+                        broken=("media.host", "media.url-absolute")),
+    "a path": Row(good({"url": "/x.png"}), request=ASKED_URL, media=(("/x.png", Failure("not-fetched", "no URL")),),
+                  broken=("media.url-absolute",), silent=("media.host", "media.fetch")),
+    "a bad port": Row(good({"url": "http://h:x/"}), request=ASKED_URL,
+                      media=(("http://h:x/", Failure("not-fetched", "no URL")),), broken=("media.url-absolute",)),
+    # error
+    **{
+        f"no envelope {number}": Row(body, 400, request=asked(violations=(TOO_MANY,)), broken=("error.envelope",))
+        for number, body in enumerate(
+            ([], {}, {"error": "x"}, {"error": {"message": "x"}}, error(None), error(5), {"error": {"type": "x"}},
+             {"error": {"message": " ", "type": "x"}}, {"error": {"message": ["x"], "type": "x"}})
+        )
+    },
+    "a wrong slug": Row(error("auth_error"), 401, request=asked(key=None), broken=("error.authentication",)),
+    "401 with retry": Row(error("authentication_error"), 401, {"Retry-After": "1"}, asked(key=None),
+                          broken=("error.authentication",)),
+    "402 with retry": Row(error("insufficient_credits"), 402, {"x-should-retry": "true"}, asked(key="empty_wallet"),
+                          broken=("error.credits",)),
+    "429 without retry": Row(**LIMITED, headers={"x-should-retry": "False", "Retry-After": "1"},  # type: ignore[arg-type]
+                             broken=("error.rate-limit",)),
+    "a code": Row(error(code="400"), 400, request=asked(violations=(TOO_MANY,)), broken=("error.code",),
+                  target=dataclasses.replace(MOCK, dialect="vendor")),
+    "the code": Row(error(code=400), 400, request=asked(violations=(TOO_MANY,)), held=("error.code",),
+                    target=dataclasses.replace(MOCK, dialect="vendor")),
+    "no code here": Row(error(code=[]), 400, request=asked(violations=(TOO_MANY,)), silent=("error.code",)),
+    "param 5": Row(error(param=5), 400, request=asked(violations=(TOO_MANY,)), broken=("error.code",),
+                   target=dataclasses.replace(MOCK, dialect="openai")),
+    "a trace": Row(error(trace='Traceback (most recent call last):\n File "/app/x.py", line 3'), 500,
+                   broken=("error.no-internals",)),
+    "no trace": Row(error("server_error"), 500, held=("error.no-internals",)),
+    # limit
+    **{
+        f"Retry-After {value}": Row(**LIMITED, headers={"Retry-After": value}, broken=("limit.retry-after",))  # type: ignore[arg-type]
+        for value in (None, "", "0", "-1", "61", "1.5", "soon", "9" * 400)
+    },
+    "Retry-After 60": Row(**LIMITED, headers={"Retry-After": "60"}, held=("limit.retry-after",)),  # type: ignore[arg-type]
+    "limit headers": Row(good(), headers={"x-ratelimit-limit-requests": "10", "x-ratelimit-remaining-requests": "10",
+                                          "x-ratelimit-reset-requests": "6m0s"}, held=("limit.headers",)),
+    **{
+        f"limit headers {number}": Row(good(), headers={"x-ratelimit-limit": "10", **lines}, broken=("limit.headers",))
+        for number, lines in enumerate(
+            ({"x-ratelimit-remaining": "11"}, {"x-ratelimit-remaining": "-1"}, {"x-ratelimit-reset": "soon"},
+             {"x-ratelimit-remaining": "nan"}, {"x-ratelimit-reset": "-1"}, {"x-ratelimit-remaining": "6m0s"})
+        )
+    },
+    "no limit headers": Row(good(), silent=("limit",)),
+    # identity
+    "no id": Row(good(), headers={"x-request-id": None}, broken=("identity.request-id",),
+                 silent=("identity.request-id-echoed",)),
+    "another id": Row(good(), headers={"x-request-id": "x"}, held=("identity.request-id",),
+                      broken=("identity.request-id-echoed",)),
+    "another id at openai": Row(good(), headers={"x-request-id": "x"}, silent=("identity.request-id-echoed",),
+                                target=dataclasses.replace(MOCK, dialect="openai")),
+    # models
+    **{
+        name: Row(body, status, request=Request("models", method="GET", path="/models"), held=held, broken=broken,
+                  silent=silent)
+        for name, body, status, held, broken, silent in (
+            ("models", {"data": [{"id": MOCK.model}]}, 200, ("models.list", "models.target-listed"), (), ("generate",)),
+            ("other models", {"data": [{"id": "x"}]}, 200, ("models.list",), ("models.target-listed",), ()),
+            ("no models", {"data": []}, 200, (), ("models.list",), ("models.target-listed",)),
+            ("models of no id", {"data": [{"name": "x"}]}, 200, (), ("models.list",), ()),
+            ("models as strings", {"data": ["x"]}, 200, (), ("models.list",), ()),
+            ("models gone", error("not_found"), 404, (), ("models.list",), ()),
+        )
+    },
+}  # fmt: skip
+
+
+def judged(row: Row, *, full: bool = True) -> Judgement:
+    return judge(row.exchange(), Contract.of(row.target), full=full)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_an_answer_is_judged_for_what_it_shows(name: str) -> None:
+    """What the row says is held, broken or passed over in silence, and every accusation says what was seen."""
+    row = ROWS[name]
+    judgement = judged(row)
+    broken = {finding.requirement for finding in judgement.broken}
+    assert set(row.held) <= set(judgement.held), judgement.broken
+    assert set(row.broken) <= broken
+    spoken = broken | set(judgement.held)
+    assert not {said for said in spoken if said in row.silent or said.partition(".")[0] in row.silent}
+    for finding in judgement.broken:
+        assert finding.expected
+        assert finding.actual
+        assert len(finding.actual) < 1000
+    if not row.broken:
+        assert broken <= {"identity.request-id-echoed", "auth.challenge"}
+
+
+@pytest.mark.parametrize("name", ["a good answer", "two pictures", "defaults", "models", "refusal", "keyless 401"])
+def test_a_server_that_keeps_the_contract_is_accused_of_nothing(name: str) -> None:
+    """Nothing at all is broken, and a quick look under load agrees."""
+    row = ROWS[name]
+    assert not judged(row).broken
+    assert not judged(row, full=False).broken
+
+
+def test_judging_is_pure() -> None:
+    """The same exchange gets the same findings twice, all of them of the catalogue."""
+    for row in ROWS.values():
+        first, second = judged(row), judged(row)
+        assert first == second
+        assert {finding.requirement for finding in first.findings} <= set(schemas.requirements())
+
+
+def test_every_judge_is_shown_both_ways() -> None:
+    """No requirement that one answer can show lacks a row that holds it and a row that breaks it."""
+    held = {name for row in ROWS.values() for name in row.held}
+    broken = {name for row in ROWS.values() for name in row.broken}
+    by_many = {"limit.enforced", "limit.retry-after-honest", "limit.per-key"}
+    named_by_the_request = {
+        name for name in schemas.requirements() if name.startswith(("generate.", "sdk.", "transport.other"))
+    }
+    occasions = {"error.server", "error.not-found"}
+    rest = set(schemas.requirements()) - by_many - named_by_the_request - occasions
+    assert rest - broken <= {"error.unavailable"}
+    assert rest - held <= {"auth.malformed-credentials", "auth.before-validation", "error.refusal-400"}
