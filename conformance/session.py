@@ -22,6 +22,7 @@ from testcard.conformance.across import Across
 from testcard.conformance.case import Asker, Cases
 from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
+from testcard.conformance.gate import gate
 from testcard.conformance.judge import judge
 from testcard.conformance.judge.evidence import attempts, transient
 from testcard.conformance.keep import EvidenceFolder
@@ -41,6 +42,10 @@ _SIDE_BY_SIDE = 4
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 60.0
 _DEAD_AFTER = 4
+_MOST_FIRST = 3 * 3 + 2 * 5
+"""How many records the probes can make: three good requests and two others, each with its repetitions."""
+_WHATEVER_THE_BODY = (401, 402, 403, 429, 503)
+"""What a good request is answered with for reasons that another body does not change."""
 
 
 class Log(Protocol):
@@ -112,6 +117,7 @@ class Session:
         self._queue: queue.SimpleQueue[tuple[str, list[Request]]] = queue.SimpleQueue()
         self._done: dict[str, threading.Event] = {}
         self._crash: BaseException | None = None
+        self._first: list[Record] = []
         self._dead = 0
         self._unfetched = False
         self.planned = 0
@@ -133,6 +139,8 @@ class Session:
 
     def add(self, record: Record) -> None:
         with self._lock:
+            if len(self._first) < _MOST_FIRST:
+                self._first.append(record)
             lines: list[Record | Finding] = [record, *self._across.add(record)]
             for line in lines:
                 self.tally.add(line)
@@ -169,7 +177,7 @@ class Session:
         """Send the probes that every verdict rests on: a good request, one without a key, a malformed one.
 
         Raises:
-            NotJudged: no good request got a 2xx; nothing else was sent.
+            NotJudged: no good request got a 2xx, or all of them got the same; nothing else was sent.
         """
         exchanges = []
         for cases in (case.minimal, case.full, case.b64_json):
@@ -177,6 +185,8 @@ class Session:
                 exchanges.append(self.send(request))  # noqa: PERF401  (one at a time)
             if exchanges[-1].succeeded:
                 break
+            if exchanges[-1].status in _WHATEVER_THE_BODY:
+                raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
             failure = exchanges[-1].failure
             if failure is not None and failure.kind in ("connect", "tls", "timeout"):
                 raise NotJudged(f"{self.contract.target.base_url} did not answer: {failure.message}")
@@ -185,6 +195,9 @@ class Session:
         if self.contract.target.auth == "bearer":
             self.send(case.keyless(self.asker)[0])
         self.send(case.malformed(self.asker)[0])
+        alike = gate(self._first)
+        if alike is not None:
+            raise NotJudged(alike)
 
     def prepare(self, wanted: Sequence[tuple[str, Cases]]) -> None:
         """Begin to ask for requirements side by side: what should cost nothing first, then what is billed."""
@@ -334,7 +347,8 @@ def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
     body = response.json if response else None
     error = body.get("error") if isinstance(body, dict) else None
     said = f": {error.get('message', '')}"[:200].rstrip(".") if isinstance(error, dict) else ""
-    start = f"no request with a good key got a 2xx; the first was answered with {status or exchange.failure}{said}"
+    got = str(status or exchange.failure).rstrip(".")
+    start = f"no request with a good key got a 2xx; the first was answered with {got}{said}"
     if target.auth == "bearer" and keyring.get("main") is None:
         return f"{start}; no key was sent: set {keyring.variable('main')}"
     advice = {

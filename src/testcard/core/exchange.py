@@ -93,6 +93,9 @@ class Failure:
     """`connect`, `tls`, `timeout`, `framing` or `closed`."""
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"[:200]
+
 
 @dataclass(frozen=True)
 class Response:
