@@ -183,13 +183,13 @@ class Session:
         for cases in (case.minimal, case.full, case.b64_json):
             for request in cases(self.asker)[:1]:
                 exchanges.append(self.send(request))  # noqa: PERF401  (one at a time)
+            failure = exchanges[-1].failure
+            if failure is not None and failure.kind in ("connect", "tls", "timeout"):  # also in the middle of a 200
+                raise NotJudged(f"{self.contract.target.base_url} did not answer: {failure.message}")
             if exchanges[-1].succeeded:
                 break
             if exchanges[-1].status in _WHATEVER_THE_BODY:
                 raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
-            failure = exchanges[-1].failure
-            if failure is not None and failure.kind in ("connect", "tls", "timeout"):
-                raise NotJudged(f"{self.contract.target.base_url} did not answer: {failure.message}")
         else:
             raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
         if self.contract.target.auth == "bearer":
