@@ -18,7 +18,7 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -103,6 +103,7 @@ class Wild:
         self.media: dict[str, bytes] = {}
         self.origin = ""
         self.asked = itertools.count(1)
+        self.stop: Callable[[], None] = lambda: None
 
     # Answering: the first step that has a reply ends it.
 
@@ -313,8 +314,14 @@ def serving(wild: Wild) -> Iterator[str]:
         wild.origin = f"http://{name}:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
+
+        def stop() -> None:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+        wild.stop = stop
         try:
             yield wild.origin + wild.prefix
         finally:
-            server.shutdown()
-            thread.join()
+            stop()
