@@ -30,11 +30,13 @@ class Tally:
 
     Args:
         strict: a SHOULD counts as a MUST.
+        dialect: the contract that the target is held to; it decides which source is cited.
         known: failures that are accepted until a date.
     """
 
-    def __init__(self, *, strict: bool = False, known: Iterable[KnownFailure] = ()) -> None:
+    def __init__(self, *, strict: bool = False, known: Iterable[KnownFailure] = (), dialect: str = "page") -> None:
         self._strict = strict
+        self._dialect = dialect
         self._known = {row.requirement: row for row in known}
         self._cases: dict[str, _Case] = {}
         self._curls: dict[int, str] = {}
@@ -88,7 +90,7 @@ class Tally:
             outcome=name,
             known=accepted,
             statement=row.statement,
-            source=row.source,
+            source=row.source_in(self._dialect),
             expected=expected,
             actual=actual,
             evidence=tuple(f"record {number}" for number in evidence),

@@ -105,7 +105,7 @@ class Session:
         self.contract = Contract.of(target)
         self.options = options
         self.asker = Asker(self.contract, options.seed, thorough=options.thorough)
-        self.tally = Tally(strict=options.strict, known=target.known_failures)
+        self.tally = Tally(strict=options.strict, known=target.known_failures, dialect=target.dialect)
         self.redactor = Redactor((*keyring.values, *header_secrets(target)))
         self._keyring = keyring
         self._log = log

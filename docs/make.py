@@ -73,6 +73,8 @@ def _requirement(row: schemas.Requirement) -> Iterator[str]:
     yield f"**{row.level}** {row.statement}"
     yield ""
     yield f"- source: {row.source}"
+    if row.openai_source:
+        yield f"- source in the dialect openai: {row.openai_source}"
     yield f"- tested: {row.how}"
     yield f"- costs: {_COST[row.observed]}"
     yield f"- dialects: {'all' if every else ', '.join(row.dialects)}"

@@ -42,6 +42,8 @@ class Requirement:
     statement: str
     source: str
     """The document by name, section and address."""
+    openai_source: str | None
+    """Where OpenAI's own documents ask for the same, if another document is the source."""
     observed: str
     """`any-answer`, `free`, `billed` or `special-key`: what it costs to see it."""
     how: str
@@ -57,6 +59,10 @@ class Requirement:
     @property
     def area(self) -> str:
         return self.id.partition(".")[0]
+
+    def source_in(self, dialect: str) -> str:
+        """The source for a target that is held to a dialect: nobody is measured by another vendor's page."""
+        return self.openai_source if dialect == "openai" and self.openai_source else self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +126,12 @@ def requirements() -> dict[str, Requirement]:
     found = {}
     for area in _AREAS:
         for row in _toml(f"requirements/{area}.toml")["requirement"]:
-            source = sources[row["source"]]
-            address = f" ({source['url']})" if source["url"] else ""
             found[row["id"]] = Requirement(
                 id=row["id"],
                 level=row["level"],
                 statement=row["statement"],
-                source=f"{source['name']}, {row['section']}{address}",
+                source=_source(sources, row),
+                openai_source=_source(sources, row["openai"]) if "openai" in row else None,
                 observed=row["observed"],
                 how=row["how"],
                 dialects=tuple(row.get("dialects", every)),
@@ -135,6 +140,13 @@ def requirements() -> dict[str, Requirement]:
                 status=row.get("status"),
             )
     return found
+
+
+def _source(sources: dict[str, Any], row: dict[str, Any]) -> str:
+    """A document by name, the section of the row, and the document's address."""
+    source = sources[row["source"]]
+    address = f" ({source['url']})" if source["url"] else ""
+    return f"{source['name']}, {row['section']}{address}"
 
 
 @cache

@@ -105,6 +105,13 @@ def test_architecture_is_told_in_under_sixty_lines() -> None:
         assert f"{room}/" in text
 
 
+def test_nobody_is_measured_by_another_vendors_page() -> None:
+    """What a server of the dialect openai is held to comes from OpenAI, an RFC or practice."""
+    for row in schemas.requirements().values():
+        if "openai" in row.dialects and row.id != "error.code":  # which is about the difference
+            assert "AIgateway" not in row.source_in("openai").split(";")[0], row.id
+
+
 def test_every_requirement_has_a_test_that_says_its_sentence() -> None:
     """One requirement, one test, and its docstring is the sentence of the catalogue."""
     told: dict[str, str] = {}

@@ -46,6 +46,7 @@ def conclude(directory: Path) -> Summary:
     tally = Tally(
         strict=bool(options.get("strict")),
         known=[KnownFailure(**row) for row in options.get("known_failures", ())],
+        dialect=str(header.target.get("dialect", "page")),
     )
     totals = _Totals()
     for record in run.records():

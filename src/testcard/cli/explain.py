@@ -73,6 +73,8 @@ def _requirement(row: schemas.Requirement) -> Iterator[str]:
     yield row.statement
     yield ""
     yield f"source     {row.source}"
+    if row.openai_source:
+        yield f"openai     {row.openai_source}"
     yield f"tested     {row.how}"
     yield f"observed   {cost[row.observed]}"
     yield f"dialects   {', '.join(row.dialects)}"

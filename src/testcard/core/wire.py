@@ -9,7 +9,7 @@ from testcard import __version__
 from testcard.core.exchange import Request
 from testcard.core.target import Keyring, Target
 
-USER_AGENT = f"testcard/{__version__} (conformance and load tests; +https://pypi.org/project/testcard)"
+USER_AGENT = f"testcard/{__version__} (conformance and load tests)"
 _LONGEST_CURL_BODY = 4000
 
 
