@@ -19,7 +19,7 @@ from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets
-from testcard.core.transcript import billed_images, echoes, record_of
+from testcard.core.transcript import billed_images, echoes, record_of, unkeyed
 from testcard.core.wire import curl
 from testcard.load.brief import Brief
 from testcard.load.classify import classify
@@ -44,6 +44,7 @@ class Recorder:
         """The judged record of one arrival."""
         if exchange.response is not None:
             exchange = replace(exchange, secrets_seen=echoes(exchange.response, self._keyring.values))
+        exchange = unkeyed(exchange, self._redactor)
         judgement = self._judge(exchange)
         outcome = classify(exchange, judgement)
         record = record_of(

@@ -67,4 +67,6 @@ def _character(letter: str) -> str:
     if letter.isascii() and (letter.isalnum() or letter in "-_.~"):  # RFC 3986, section 2.3: nobody encodes these
         return letter if letter.isalnum() else re.escape(letter)
     plus = r"|\+" if letter == " " else ""
-    return rf"(?:\\?{re.escape(letter)}|{quote(letter, safe='')}|\\u{ord(letter):04x}{plus})"
+    percent = quote(letter, safe="").replace("%", "%(?:25)*")
+    # However often: a gateway quotes its upstream's JSON in a JSON of its own, an address in an address.
+    return rf"(?:\\*{re.escape(letter)}|{percent}|\\+u{ord(letter):04x}{plus})"

@@ -35,6 +35,7 @@ from testcard.core.transcript import (
     media_urls,
     record_of,
     redirect,
+    unkeyed,
 )
 from testcard.core.wire import curl, request_headers
 
@@ -152,7 +153,8 @@ class Sender:
             secrets_seen=echoes(reply.response, self._secrets) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
-        return replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
+        exchange = replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange
+        return unkeyed(exchange, self._redactor)
 
     def _fetch(self, url: str, parent: Exchange) -> Exchange:
         """Fetch a picture, without any key, from a host that may be asked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import urljoin
 
 from testcard.core.exchange import Exchange, Response
@@ -124,6 +125,22 @@ def echoes(response: Response, secrets: Iterable[str]) -> tuple[str, ...]:
         found.append("the body")
     found += [f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")]
     return tuple(found)
+
+
+def unkeyed(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The exchange without the keys that its answer repeats: a judge quotes it and cuts what it quotes, and of a
+    key that is cut before it is redacted a half would stay.
+    """
+    response = exchange.response
+    if response is None:
+        return exchange
+
+    def clean(text: str) -> str:
+        return redactor.data(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    headers = tuple((clean(name), clean(value)) for name, value in response.headers)
+    media = tuple(replace(fetch, url=clean(fetch.url)) for fetch in exchange.media)
+    return replace(exchange, response=Response(response.status, headers, redactor.data(response.body)), media=media)
 
 
 def decoded(data: bytes, coding: str) -> tuple[bytes, str | None]:
