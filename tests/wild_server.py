@@ -103,6 +103,7 @@ class Wild:
         self.media: dict[str, bytes] = {}
         self.origin = ""
         self.asked = itertools.count(1)
+        self.contacted = False
         self.stop: Callable[[], None] = lambda: None
 
     # Answering: the first step that has a reply ends it.
@@ -263,6 +264,7 @@ class Wild:
 
     def converse(self, reader: BinaryIO, connection: socket.socket) -> bool:
         """One request and its reply; whether the connection may be used again."""
+        self.contacted = True
         ask = read(reader)
         if ask is None:
             return False
