@@ -148,5 +148,5 @@ def _known_reason(known: KnownFailure, name: str, reason: str | None) -> str | N
     if name != outcome.FAIL:
         return reason
     if _expired(known):
-        return f"known failure, expired on {known.expires}: {known.reason}"
-    return f"known failure until {known.expires}: {known.reason}"
+        return f"expired on {known.expires}: {known.reason}"
+    return f"until {known.expires}: {known.reason}"
