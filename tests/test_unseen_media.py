@@ -49,7 +49,7 @@ class PathOnTheServer(Media):
     """Xinference."""
 
     def spoil(self, url: str) -> str:
-        return "/root/.xinference/image/" + url.rpartition("/")[2]
+        return "/srv/xinference/image/" + url.rpartition("/")[2]
 
 
 @defect("media.url-absolute")
