@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -53,6 +54,9 @@ def testcard() -> None:
 
 def main() -> None:
     """The console script. Ends the process with an exit code of interface and one sentence, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a server says need not fit the terminal's encoding
     sys.exit(_run())
 
 

@@ -25,5 +25,5 @@ def compare(base: Path, new: Path, *, as_json: bool) -> int:
     from testcard.core.runfile import RunFile
 
     found = reports.compare(conclude(base), conclude(new), RunFile(base), RunFile(new))
-    click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else reports.comparison_text(found))
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else reports.comparison_text(found))
     return 1 if found.regressed else 0

@@ -203,7 +203,7 @@ class _Run:
             if as_json:
                 import json
 
-                click.echo(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+                click.echo(json.dumps(summary.to_json(), indent=2))
         return summary.exit_code
 
 

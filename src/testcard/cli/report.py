@@ -33,5 +33,5 @@ def report(run: Path, *, as_json: bool) -> int:
     text = reports.terminal(summary, colour=console.colour, width=console.width, report=str(run / "report.html"))
     console.line(text.rstrip("\n"))
     if as_json:
-        click.echo(json.dumps(summary.to_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(summary.to_json(), indent=2))
     return 0
