@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from testcard.core.errors import UsageError
 from testcard.core.limit import constraints
+from testcard.core.quantity import size_px
 from testcard.core.record import Jsonable
 from testcard.core.target import Limit, Target
 from testcard.load.scenario import scenario
@@ -234,6 +235,10 @@ def _check(plan: LoadPlan, target: Target) -> None:
         (
             bool(target.sizes) and plan.size not in target.sizes,
             f"--size {plan.size}: the target declares {', '.join(target.sizes)}",
+        ),
+        (
+            plan.size not in (None, "auto") and size_px(plan.size or "") is None,
+            f"--size {plan.size}: write WIDTHxHEIGHT, for example 1024x1024",
         ),
         (
             plan.response_format not in target.response_formats,

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.errors import RunFileError, TestcardError, UsageError
 from testcard.core.record import Finding, Jsonable, Record
 from testcard.core.redact import Redactor
 
@@ -100,7 +100,7 @@ class RunWriter:
             directory.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise TestcardError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}; name another --out") from error
         self._write(header)
 
     def add(self, line: Record | Finding | Skip) -> None:

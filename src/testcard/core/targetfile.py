@@ -232,6 +232,17 @@ def _check_values(target: Target, where: str) -> None:
     for applies, sentence in wrong:
         if applies:
             raise UsageError(f"{where}: {sentence}")
+    if target.ca_file is not None:
+        _check_certificates(target.ca_file, where)
+
+
+def _check_certificates(path: str, where: str) -> None:
+    import ssl  # needed by targets with a ca_file only, and slow to load
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise UsageError(f"{where}: ca_file {path} holds no certificates: {error}") from error
 
 
 def _check_local(
