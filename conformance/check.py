@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from testcard.conformance import plugin
 from testcard.conformance.plugin import Settings
 from testcard.conformance.session import Session
-from testcard.conformance.suite import planned_requests
+from testcard.conformance.suite import leaving_nothing, planned_requests
 from testcard.core.errors import BudgetExhausted, TestcardError
 
 _UNNEEDED = ("terminal", "cacheprovider", "logging", "faulthandler", "junitxml")
@@ -93,8 +91,7 @@ def _alone() -> Iterator[None]:
     hidden = {name: os.environ.pop(name) for name in _ALONE if name in os.environ}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    with tempfile.TemporaryDirectory(prefix="testcard-") as folder:
-        set_hypothesis_home_dir(folder)
+    with leaving_nothing():
         try:
             yield
         finally:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from testcard import schemas
 from testcard.conformance.case import Cases
@@ -24,15 +28,24 @@ def suite() -> dict[str, Cases | None]:
     return {name: found[name] for name in schemas.requirements() if name in found}
 
 
+@contextlib.contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Keep what hypothesis would write out of the working directory."""
+    with tempfile.TemporaryDirectory(prefix="testcard-") as folder:
+        set_hypothesis_home_dir(folder)
+        yield
+
+
 def planned_requests(session: Session, wanted: Sequence[str]) -> list[Request]:
     """What a check would send at least, each request once. Sends nothing."""
     table = suite()
     requests: dict[tuple[object, ...], Request] = {}
-    for name in wanted:
-        cases = table[name]
-        if cases is not None and session.unmet(name) is None:
-            for request in cases(session.asker):
-                requests.setdefault(request.identity, request)
+    with leaving_nothing():
+        for name in wanted:
+            cases = table[name]
+            if cases is not None and session.unmet(name) is None:
+                for request in cases(session.asker):
+                    requests.setdefault(request.identity, request)
     return list(requests.values())
 
 
