@@ -165,11 +165,11 @@ def test_a_redirect_is_not_followed() -> None:
 
 def test_a_dead_port_is_a_failure() -> None:
     """Nobody listens: connect."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    made = Bench(aim(f"http://127.0.0.1:{port}/v1"))
-    exchange = made.sender.send(ask())
-    made.sender.close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens
+        made = Bench(aim(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"))
+        exchange = made.sender.send(ask())
+        made.sender.close()
     assert exchange.failure is not None
     assert exchange.failure.kind == "connect"
     assert exchange.response is None
