@@ -185,7 +185,8 @@ class UrlSafe(Encoding):
 @defect("image.base64")
 class Unpadded(Encoding):
     def spoil(self, text: str) -> str:
-        return base64.b64encode(base64.b64decode(text) + bytes(1)).decode().rstrip("=")
+        data = base64.b64decode(text)
+        return base64.b64encode(data + bytes((1 - len(data)) % 3)).decode().rstrip("=")
 
 
 @defect("image.base64")
@@ -202,8 +203,10 @@ class PythonBytes(Encoding):
         return f"b'{text}'"
 
 
-@defect("image.base64", "image.decodable")
+@defect("image.decodable", "image.base64")
 class Hexadecimal(Encoding):
+    """Every hexadecimal digit is one of base64: it may decode, though to nothing."""
+
     def spoil(self, text: str) -> str:
         return "0x" + base64.b64decode(text).hex()
 
