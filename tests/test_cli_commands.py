@@ -194,11 +194,14 @@ def test_what_a_server_says_breaks_no_output(tmp_path: Path) -> None:
 )
 def test_a_load_is_kept_refuted_or_inconclusive(tmp_path: Path, slo: str, code: int, decided: str) -> None:
     """Exit 0, 1 and 4 by what was asked of the same server; every arrival is accounted for."""
-    options = ["--rate", "30", "--duration", "2s", "--warmup", "0s", "--arrivals", "constant", "--size", "512x512"]
+    options = ["--rate", "20", "--duration", "3s", "--warmup", "1s", "--arrivals", "constant", "--size", "512x512"]
     with running(MockSettings(latency_median_s=0.02, rpm=10_000, burst=1)) as base_url:
-        done = cli(tmp_path, "load", "--target", "mock", "--base-url", base_url, *options, "--slo", slo, "--json")
+        for _ in range(6):
+            done = cli(tmp_path, "load", "--target", "mock", "--base-url", base_url, *options, "--slo", slo, "--json")
+            told = summary(done.stdout)
+            if told["load"]["validity"] == "ok" or decided == "inconclusive":
+                break  # a generator that a busy machine kept waiting certifies nothing, and rightly so
     assert done.returncode == code, done.stderr
-    told = summary(done.stdout)
     (verdict,) = told["load"]["slos"]
     assert verdict["verdict"] == decided
     assert ("more" in verdict["advice"]) == (decided == "inconclusive")
