@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,7 +50,7 @@ def refused(folder: Path, text: str, **options: Any) -> str:
 def test_every_field_of_the_interface_is_read(tmp_path: Path) -> None:
     """The whole example of the public interface is a target, value by value."""
     authority = tmp_path / "corporate-ca.pem"
-    authority.write_text("")
+    authority.write_bytes(Path(certifi.where()).read_bytes())
     target = read(
         tmp_path,
         f"""
