@@ -148,7 +148,7 @@ def test_a_dead_port_is_not_judged(tmp_path: Path) -> None:
 def test_tls_on_a_plain_port_is_not_judged(tmp_path: Path) -> None:
     """The address says https, the server speaks http."""
     with serving(Wild()) as base_url:
-        assert_not_judged(tmp_path, base_url.replace("http:", "https:"), "SSL", KEY)
+        assert_not_judged(tmp_path, base_url.replace("http:", "https:"), "did not answer", KEY)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
