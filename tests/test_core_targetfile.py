@@ -195,6 +195,7 @@ def test_a_typo_is_named_with_what_was_meant(tmp_path: Path, text: str, said: st
         'capabilities = ["edits"]',
         'media_hosts = "media.example.net"',
         'ca_file = "no-such.pem"',
+        f"ca_file = {json.dumps(__file__)}",
         "price_usd_per_image = -1",
         'price_usd_per_image = "cheap"',
         "model = 5",
