@@ -98,11 +98,12 @@ def _at_once(count: int, call: Callable[[], None]) -> None:
         start.wait()
         call()
 
-    threads = [threading.Thread(target=run) for _ in range(count)]
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
+        assert not thread.is_alive(), "it waits for what never comes"
 
 
 def test_threads_do_not_overspend() -> None:
