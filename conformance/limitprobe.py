@@ -26,12 +26,14 @@ _AT_ONCE = 16
 
 
 def most_requests(session: Session, wanted: Sequence[str]) -> tuple[int, int]:
-    """How many requests, and how many images, the probe may take for these requirements."""
+    """How many requests, and how many images, the probe may take for these requirements: a burst of bodies that cost
+    nothing, one of pictures where those do not count, and a second burst where the first left a doubt.
+    """
     limit = session.contract.target.limited
     if limit is None or not BY_PROBE & set(wanted) or session.unmet("limit.enforced") is not None:
         return 0, 0
     most = limit.requests + _BEYOND
-    return most + 2, most
+    return 3 * most + 2, most
 
 
 def probe(session: Session) -> None:

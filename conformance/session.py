@@ -300,7 +300,7 @@ class Session:
         return future.result()
 
     def _repeat(self, request: Request) -> Exchange:
-        """Send, and send again what may be transient, as Retry-After says, at most twice."""
+        """Send, and send again what may be transient, as Retry-After says: as often as `attempts` allows."""
         attempt = 1
         while True:
             exchange = self.sender.send(request, attempt=attempt)

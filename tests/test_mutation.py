@@ -14,9 +14,10 @@ import pytest
 
 from testcard import schemas
 from testcard.conformance import CheckOptions
-from testcard.conformance.limitprobe import BY_PROBE
+from testcard.conformance.limitprobe import BY_PROBE, most_requests, probe
 from testcard.conformance.session import Session
 from testcard.conformance.suite import begin, finish, suite
+from testcard.core.record import Record
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring, Limit, Target
 from testcard.core.targetfile import find_target
@@ -84,3 +85,17 @@ def test_the_correct_mock_breaks_nothing(dialect: str) -> None:
             continue
         assert session_says in ({"pass", "not-observed"} if row.occasion else {"pass"}), results[name]
     assert outcomes["error.server"] == outcomes["error.unavailable"] == "not-observed"
+
+
+@pytest.mark.parametrize("faults", [(), ("limit-ignored",), ("limit-doubled",)])
+def test_the_plan_bounds_what_the_limited_key_is_asked(faults: tuple[str, ...]) -> None:
+    """However a server limits, the probe sends no more requests and buys no more pictures than `plan` says."""
+    records: list[Record] = []
+    with running(MockSettings(faults=faults, window_s=SHORT_WINDOW_S)) as base_url:
+        target = target_of(base_url, "page", SHORT_WINDOW_S)
+        session = Session(target, Keyring(target, {}), CheckOptions(), on_record=records.append)
+        most, most_images = most_requests(session, ["limit.enforced"])
+        probe(session)
+        session.close()
+    assert len(records) <= most
+    assert sum(record.images for record in records) <= most_images
