@@ -251,7 +251,13 @@ def keyless(ask: Asker) -> list[Request]:
 
 
 def wrong_key(ask: Asker) -> list[Request]:
-    return [Request("a wrong key", body=_json(ask.body("nobody")), authorization=f"Bearer {WRONG_KEY}")]
+    """The first is sent right after the good key, with nothing in between: whoever remembers the wrong thing, the
+    connection say, lets it in.
+    """
+    return [
+        Request(name, body=_json(ask.body(name)), authorization=f"Bearer {WRONG_KEY}")
+        for name in ("a wrong key right after a good one", "a wrong key")
+    ]
 
 
 def malformed_credentials(ask: Asker) -> list[Request]:

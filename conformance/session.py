@@ -218,7 +218,7 @@ class Session:
             except queue.Empty:
                 return
             try:
-                self._ask_family(name, requests)
+                self.ask_family(name, requests)
             finally:
                 self._done[name].set()
 
@@ -261,7 +261,7 @@ class Session:
         if self._crash is not None:
             raise self._crash
 
-    def _ask_family(self, name: str, requests: list[Request]) -> None:
+    def ask_family(self, name: str, requests: list[Request]) -> None:
         """Ask one after the other; a family stops at its first broken promise, lest it cost more."""
         for request in requests:
             if self.fatal is not None or self._closed:

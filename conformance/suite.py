@@ -10,6 +10,7 @@ from importlib import import_module
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from testcard import schemas
+from testcard.conformance import case
 from testcard.conformance.case import Cases
 from testcard.conformance.limitprobe import BY_PROBE, probe
 from testcard.conformance.session import Session
@@ -58,6 +59,10 @@ def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
             judgeable.append((name, cases))
         else:
             session.find(unmet)
+    if "auth.wrong-key" in {name for name, _ in judgeable}:
+        # One after the other, before anything runs beside them: nothing may come between the good key and the wrong.
+        pair = [case.refusable(session.asker, "main", 1), case.wrong_key(session.asker)[0]]
+        session.ask_family("auth.wrong-key", pair)
     if BY_PROBE & {name for name, _ in judgeable} and session.unmet("limit.enforced") is None:
         session.background(probe.__name__, lambda: probe(session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])

@@ -99,3 +99,20 @@ def test_the_plan_bounds_what_the_limited_key_is_asked(faults: tuple[str, ...]) 
         session.close()
     assert len(records) <= most
     assert sum(record.images for record in records) <= most_images
+
+
+def test_the_wrong_key_is_tried_right_after_the_good_one() -> None:
+    """Nothing comes between them, however many requests run side by side later."""
+    records: list[Record] = []
+    with running(MockSettings(window_s=SHORT_WINDOW_S)) as base_url:
+        target = target_of(base_url, "page", SHORT_WINDOW_S)
+        session = Session(target, Keyring(target, {}), CheckOptions(), on_record=records.append)
+        session.open()
+        begin(session, list(suite().items()))
+        for name in suite():
+            finish(session, name)
+        session.close()
+    cases = sorted(records, key=lambda record: record.number)
+    wrong = next(i for i, record in enumerate(cases) if record.case == "a wrong key right after a good one")
+    assert cases[wrong - 1].key == "main"
+    assert cases[wrong].key is None
