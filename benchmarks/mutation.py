@@ -16,7 +16,7 @@ from pathlib import Path
 from testcard import __version__, schemas
 from testcard.conformance import CheckOptions
 from testcard.conformance.session import Session
-from testcard.conformance.suite import begin, finish, suite
+from testcard.conformance.suite import judge_all
 from testcard.core.outcome import FAIL
 from testcard.core.target import Keyring, Limit
 from testcard.core.targetfile import find_target
@@ -48,11 +48,7 @@ def judge(name: str, dialect: str, faults: tuple[str, ...]) -> Row:
         assert found is not None  # noqa: S101  (a base URL was given)
         target = replace(found, limit=Limit(600, WINDOW_S), limited=Limit(10, WINDOW_S))
         session = Session(target, Keyring(target, {}), CheckOptions(strict=True))
-        session.open()
-        table = suite()
-        begin(session, list(table.items()))
-        for requirement in table:
-            finish(session, requirement)
+        judge_all(session)
         broken = [r for r in schemas.requirements() if session.tally.result(r).outcome == FAIL]
         session.close()
     breaks = FAULTS[name].breaks if name in FAULTS else ()

@@ -8,6 +8,6 @@ from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
 from testcard.conformance.gate import gate
 from testcard.conformance.judge import judge
-from testcard.conformance.session import CheckOptions, selected
+from testcard.conformance.options import CheckOptions, selected
 
 __all__ = ["Across", "CheckOptions", "Contract", "Tally", "gate", "judge", "selected"]

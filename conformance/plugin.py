@@ -18,7 +18,9 @@ import pytest
 
 from testcard import schemas
 from testcard.conformance.case import Cases
-from testcard.conformance.session import CheckOptions, Session, selected
+from testcard.conformance.opening import open_session
+from testcard.conformance.options import CheckOptions, selected
+from testcard.conformance.session import Session
 from testcard.conformance.suite import begin, finish
 from testcard.core import outcome
 from testcard.core.budget import Budget
@@ -130,7 +132,7 @@ def testcard_session(request: pytest.FixtureRequest) -> Iterator[Session]:
         except UsageError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     try:
-        session.open()
+        open_session(session)
     except TestcardError as error:
         session.fatal = error
         session.close()

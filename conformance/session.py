@@ -6,30 +6,27 @@ Requirements are asked for side by side, each by one worker; the same request is
 from __future__ import annotations
 
 import contextlib
-import difflib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from testcard import schemas
-from testcard.conformance import case
 from testcard.conformance.across import Across
 from testcard.conformance.case import Asker, Cases
 from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
-from testcard.conformance.gate import gate
 from testcard.conformance.judge import judge
 from testcard.conformance.judge.evidence import attempts, transient
 from testcard.conformance.keep import EvidenceFolder
+from testcard.conformance.options import CheckOptions
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core import outcome
 from testcard.core.budget import Budget
-from testcard.core.errors import NotJudged, TestcardError, UsageError
+from testcard.core.errors import NotJudged, TestcardError
 from testcard.core.exchange import Exchange, Request
 from testcard.core.judgement import Judgement
 from testcard.core.record import Finding, Record
@@ -44,47 +41,12 @@ _LONGEST_PAUSE_S = 60.0
 _DEAD_AFTER = 4
 _MOST_FIRST = 3 * 3 + 2 * 5
 """How many records the probes can make: three good requests and two others, each with its repetitions."""
-_WHATEVER_THE_BODY = (401, 402, 403, 429, 503)
-"""What a good request is answered with for reasons that another body does not change."""
 
 
 class Log(Protocol):
     """Where a check's lines go: a RunWriter, or nothing."""
 
     def add(self, line: Record | Finding | Skip, /) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
-    """How a check is to be made."""
-
-    seed: int = 1
-    thorough: bool = False
-    strict: bool = False
-    burst_allowed: bool = True
-    """Whether the limited key may be driven over its limit."""
-    only: tuple[str, ...] = ()
-    """Areas or ids; empty: the whole catalogue."""
-
-
-def selected(only: Iterable[str]) -> tuple[str, ...]:
-    """The requirements that areas and ids select, in the order of the catalogue.
-
-    Raises:
-        UsageError: one of them is neither an area nor an id.
-    """
-    wanted = set(only)
-    schemas_ids = schemas.requirements()
-    for name in wanted:
-        if name not in schemas_ids and name not in schemas.areas():
-            raise _unknown(name)
-    return tuple(name for name, row in schemas_ids.items() if not wanted or name in wanted or row.area in wanted)
-
-
-def _unknown(name: str) -> UsageError:
-    near = difflib.get_close_matches(name, [*schemas.areas(), *schemas.requirements()], n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; areas: {', '.join(schemas.areas())}"
-    return UsageError(f"--only {name}: no such area or requirement{hint}")
 
 
 class Session:
@@ -107,7 +69,7 @@ class Session:
         self.asker = Asker(self.contract, options.seed, thorough=options.thorough)
         self.tally = Tally(strict=options.strict, known=target.known_failures, dialect=target.dialect)
         self.redactor = Redactor((*keyring.values, *header_secrets(target)))
-        self._keyring = keyring
+        self.keyring = keyring
         self._log = log
         self._on_record = on_record
         self._folder = EvidenceFolder(evidence, self.redactor) if evidence is not None else None
@@ -117,7 +79,8 @@ class Session:
         self._queue: queue.SimpleQueue[tuple[str, list[Request]]] = queue.SimpleQueue()
         self._done: dict[str, threading.Event] = {}
         self._crash: BaseException | None = None
-        self._first: list[Record] = []
+        self.first: list[Record] = []
+        """The records of the opening: the probes, each with its repetitions."""
         self._dead = 0
         self._unfetched = False
         self.planned = 0
@@ -139,8 +102,8 @@ class Session:
 
     def add(self, record: Record) -> None:
         with self._lock:
-            if len(self._first) < _MOST_FIRST:
-                self._first.append(record)
+            if len(self.first) < _MOST_FIRST:
+                self.first.append(record)
             lines: list[Record | Finding] = [record, *self._across.add(record)]
             for line in lines:
                 self.tally.add(line)
@@ -173,32 +136,6 @@ class Session:
 
     # Asking.
 
-    def open(self) -> None:
-        """Send the probes that every verdict rests on: a good request, one without a key, a malformed one.
-
-        Raises:
-            NotJudged: no good request got a 2xx, or all of them got the same; nothing else was sent.
-        """
-        exchanges = []
-        for cases in (case.minimal, case.full, case.b64_json):
-            for request in cases(self.asker)[:1]:
-                exchanges.append(self.send(request))  # noqa: PERF401  (one at a time)
-            failure = exchanges[-1].failure
-            if failure is not None and failure.kind in ("connect", "tls", "timeout"):  # also in the middle of a 200
-                raise NotJudged(f"{self.contract.target.base_url} did not answer: {failure.message}")
-            if exchanges[-1].succeeded:
-                break
-            if exchanges[-1].status in _WHATEVER_THE_BODY:
-                raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
-        else:
-            raise NotJudged(_no_success(exchanges[0], self._keyring, self.contract.target))
-        if self.contract.target.auth == "bearer":
-            self.send(case.keyless(self.asker)[0])
-        self.send(case.malformed(self.asker)[0])
-        alike = gate(self._first)
-        if alike is not None:
-            raise NotJudged(alike)
-
     def prepare(self, wanted: Sequence[tuple[str, Cases]]) -> None:
         """Begin to ask for requirements side by side: what should cost nothing first, then what is billed."""
         planned = [(name, list(cases(self.asker))) for name, cases in wanted]
@@ -222,13 +159,16 @@ class Session:
             finally:
                 self._done[name].set()
 
-    def background(self, name: str, work: Callable[[], None]) -> None:
-        """Do something long beside everything else; `wait_for(name)` returns when it is done."""
+    def background(self, name: str, work: Callable[[], None], *, after: Sequence[str] = ()) -> None:
+        """Do something beside everything else, or after some of it; `wait_for(name)` returns when it is done."""
         self._done[name] = threading.Event()
 
         def run() -> None:
             try:
-                work()
+                for earlier in after:
+                    self.wait_for(earlier)
+                if self.fatal is None and not self._closed:
+                    work()
             except TestcardError as error:
                 self.fatal = self.fatal or error
             finally:
@@ -248,6 +188,11 @@ class Session:
     def begun(self, name: str) -> bool:
         """Whether there is anything to wait for under that name."""
         return name in self._done
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """Everything that there is to wait for so far."""
+        return tuple(self._done)
 
     def wait_for(self, name: str) -> None:
         """Return when the requests of a requirement are answered, or will not be asked.
@@ -332,29 +277,10 @@ class Session:
     def unmet(self, requirement: str) -> Skip | None:
         """Why this requirement cannot be judged here, or None."""
         row = schemas.requirements()[requirement]
-        unmet = self.contract.unmet(row, self._keyring, burst_allowed=self.options.burst_allowed)
+        unmet = self.contract.unmet(row, self.keyring, burst_allowed=self.options.burst_allowed)
         return Skip(requirement, *unmet) if unmet else None
 
     def close(self) -> None:
         """Stop asking."""
         self._closed = True
         self.sender.close()
-
-
-def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
-    """Why a check could not begin, and what to do."""
-    status, response = exchange.status, exchange.response
-    body = response.json if response else None
-    error = body.get("error") if isinstance(body, dict) else None
-    said = f": {error.get('message', '')}"[:200].rstrip(".") if isinstance(error, dict) else ""
-    got = str(status or exchange.failure).rstrip(".")
-    start = f"no request with a good key got a 2xx; the first was answered with {got}{said}"
-    if target.auth == "bearer" and keyring.get("main") is None:
-        return f"{start}; no key was sent: set {keyring.variable('main')}"
-    advice = {
-        401: f"check the key in {keyring.variable('main')}",
-        402: "the wallet of this key is empty",
-        404: "check --base-url, which ends in the version path (/v1), and --model",
-        429: "the key's limit is used up: wait, or use another key",
-    }
-    return f"{start}; {advice.get(status or 0, 'check --base-url, --model and the key')}"

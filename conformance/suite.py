@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -12,7 +13,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from testcard import schemas
 from testcard.conformance import case
 from testcard.conformance.case import Cases
-from testcard.conformance.limitprobe import BY_PROBE, probe
+from testcard.conformance.opening import open_session
+from testcard.conformance.probe import PROBES, needed
 from testcard.conformance.session import Session
 from testcard.core.exchange import Request
 
@@ -63,13 +65,35 @@ def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
         # One after the other, before anything runs beside them: nothing may come between the good key and the wrong.
         pair = [case.refusable(session.asker, "main", 1), case.wrong_key(session.asker)[0]]
         session.ask_family("auth.wrong-key", pair)
-    if BY_PROBE & {name for name, _ in judgeable} and session.unmet("limit.enforced") is None:
-        session.background(probe.__name__, lambda: probe(session))
+    probes = needed(session, [name for name, _ in judgeable])
+    for probe in probes:
+        if probe.when == "first":
+            probe.run(session)
+        elif probe.when == "beside":
+            session.background(probe.name, partial(probe.run, session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])
+    others = session.under_way
+    for probe in probes:
+        if probe.when == "last":
+            session.background(probe.name, partial(probe.run, session), after=others)
+
+
+def judge_all(session: Session) -> None:
+    """Open a session and ask for the whole catalogue; the tally holds what was found.
+
+    Raises:
+        NotJudged: the opening shows that nothing can be judged.
+    """
+    open_session(session)
+    table = suite()
+    begin(session, list(table.items()))
+    for name in table:
+        finish(session, name)
 
 
 def finish(session: Session, name: str) -> None:
     """Return when everything that a requirement is judged by has been answered."""
-    for work in (probe.__name__ if name in BY_PROBE else None, name):
-        if work is not None and session.begun(work):
+    works = [probe.name for probe in PROBES if name in probe.waited_for_by]
+    for work in (*works, name):
+        if session.begun(work):
             session.wait_for(work)

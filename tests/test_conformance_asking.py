@@ -20,7 +20,9 @@ from testcard import schemas
 from testcard.conformance import CheckOptions, Contract, case
 from testcard.conformance.case import Asker
 from testcard.conformance.derive import ABSENT, combinations, violations
-from testcard.conformance.session import Session, selected
+from testcard.conformance.opening import open_session
+from testcard.conformance.options import selected
+from testcard.conformance.session import Session
 from testcard.conformance.suite import planned_requests, suite
 from testcard.core.budget import Budget
 from testcard.core.errors import BudgetExhausted, NotJudged, UsageError
@@ -292,7 +294,7 @@ def test_a_server_that_answers_all_alike_is_not_judged(answer: bytes, said: str)
     """One sentence with the next step, after a handful of requests."""
     with session(lambda _: answer) as (made, server):
         with pytest.raises(NotJudged, match=said):
-            made.open()
+            open_session(made)
         assert len(server.received) <= 6
         assert len(made.redactor.text(said)) < 300
 
@@ -306,7 +308,7 @@ def test_good_answers_open_a_check() -> None:
         return reply(200, GOOD) if request.body.endswith(b"}") else reply(400, {"error": {}})
 
     with session(answer) as (made, server):
-        made.open()
+        open_session(made)
     assert Counter(request.header("authorization") is None for request in server.received) == {False: 2, True: 1}
 
 

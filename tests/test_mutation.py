@@ -14,9 +14,11 @@ import pytest
 
 from testcard import schemas
 from testcard.conformance import CheckOptions
-from testcard.conformance.limitprobe import BY_PROBE, most_requests, probe
+from testcard.conformance.opening import open_session
+from testcard.conformance.probe import PROBES
+from testcard.conformance.probe.limit import LIMIT
 from testcard.conformance.session import Session
-from testcard.conformance.suite import begin, finish, suite
+from testcard.conformance.suite import begin, finish, judge_all, suite
 from testcard.core.record import Record
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring, Limit, Target
@@ -40,10 +42,11 @@ def judged(target: Target, wanted: Sequence[str]) -> dict[str, RequirementResult
     """How the wanted requirements end on a target; a SHOULD counts as a MUST."""
     session = Session(target, Keyring(target, {}), CheckOptions(strict=True))
     try:
-        session.open()
+        open_session(session)
         table = suite()
         # What is judged on the answers to others' requests needs those requests.
-        alone = all(table[name] is not None or name in BY_PROBE for name in wanted)
+        by_probe = frozenset[str]().union(*(probe.waited_for_by for probe in PROBES))
+        alone = all(table[name] is not None or name in by_probe for name in wanted)
         begin(session, [(name, cases) for name, cases in table.items() if name in wanted or not alone])
         for name in table:
             finish(session, name)
@@ -94,11 +97,11 @@ def test_the_plan_bounds_what_the_limited_key_is_asked(faults: tuple[str, ...]) 
     with running(MockSettings(faults=faults, window_s=SHORT_WINDOW_S)) as base_url:
         target = target_of(base_url, "page", SHORT_WINDOW_S)
         session = Session(target, Keyring(target, {}), CheckOptions(), on_record=records.append)
-        most, most_images = most_requests(session, ["limit.enforced"])
-        probe(session)
+        most = LIMIT.cost(session)
+        LIMIT.run(session)
         session.close()
-    assert len(records) <= most
-    assert sum(record.images for record in records) <= most_images
+    assert len(records) <= most.requests
+    assert sum(record.images for record in records) <= most.images
 
 
 def test_the_wrong_key_is_tried_right_after_the_good_one() -> None:
@@ -107,10 +110,7 @@ def test_the_wrong_key_is_tried_right_after_the_good_one() -> None:
     with running(MockSettings(window_s=SHORT_WINDOW_S)) as base_url:
         target = target_of(base_url, "page", SHORT_WINDOW_S)
         session = Session(target, Keyring(target, {}), CheckOptions(), on_record=records.append)
-        session.open()
-        begin(session, list(suite().items()))
-        for name in suite():
-            finish(session, name)
+        judge_all(session)
         session.close()
     cases = sorted(records, key=lambda record: record.number)
     wrong = next(i for i, record in enumerate(cases) if record.case == "a wrong key right after a good one")

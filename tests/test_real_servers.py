@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from testcard.conformance import CheckOptions
+from testcard.conformance.opening import open_session
 from testcard.conformance.session import Session
 from testcard.conformance.suite import begin, finish, suite
 from testcard.core.judgement import Judgement
@@ -82,7 +83,7 @@ def judged(item: Item, name: str) -> RequirementResult:
         target = Target(base_url, model="any", auth="none", sizes=("512x512", "768x1024"))
         session = Session(target, Keyring(target, {}), CheckOptions())
         try:
-            session.open()
+            open_session(session)
             begin(session, [(name, suite()[name])])
             finish(session, name)
             return session.tally.result(name)

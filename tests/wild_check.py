@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from testcard.conformance.gate import gate
-from testcard.conformance.session import CheckOptions, Session
+from testcard.conformance.opening import open_session
+from testcard.conformance.options import CheckOptions
+from testcard.conformance.session import Session
 from testcard.conformance.suite import begin, finish, suite
 from testcard.core.record import Finding, Record
 from testcard.core.runfile import Skip
@@ -86,7 +88,7 @@ def examine(wild: Wild, *, seed: int = 1) -> Examined:
         log = _Log()
         session = Session(target, Keyring(target, environment(wild)), CheckOptions(seed=seed), log=log)
         try:
-            session.open()
+            open_session(session)
             table = suite()
             begin(session, list(table.items()))
             for name in table:

@@ -56,7 +56,7 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
 
 def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) -> dict[str, Any]:
     from testcard.conformance import CheckOptions, selected
-    from testcard.conformance.limitprobe import most_requests
+    from testcard.conformance.probe import needed
     from testcard.conformance.session import Session
     from testcard.conformance.suite import planned_requests
     from testcard.core.target import Keyring
@@ -65,18 +65,21 @@ def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) 
     try:
         wanted = selected(only)
         requests = planned_requests(session, wanted)
-        limited, limited_images = most_requests(session, wanted)
+        costs = [(probe.key, probe.cost(session)) for probe in needed(session, wanted)]
     finally:
         session.close()
+    limited = [cost for key, cost in costs if key == "limited"]
+    others = [cost for key, cost in costs if key != "limited"]
     images = sum(request.images for request in requests if request.key != "empty_wallet")
-    waiting = target.limited.window_s if limited and target.limited else 0.0
+    images += sum(cost.images for cost in others)
+    sent = len(requests) + sum(cost.requests for cost in others)
     return {
-        "requests": len(requests),
+        "requests": sent,
         "images": images,
         "usd": _usd(images, target),
-        "limited_requests": limited,
-        "limited_images": limited_images,
-        "seconds": round(max(len(requests) * _ANSWER_S / 4, waiting)),
+        "limited_requests": sum(cost.requests for cost in limited),
+        "limited_images": sum(cost.images for cost in limited),
+        "seconds": round(max(sent * _ANSWER_S / 4, *(cost.seconds for _, cost in costs), 0.0)),
     }
 
 

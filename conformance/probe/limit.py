@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from testcard.conformance import case
 from testcard.conformance.judge.evidence import attempts
+from testcard.conformance.probe.probe import Cost, Probe
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.conformance.session import Session
 from testcard.core import outcome
@@ -16,27 +16,24 @@ from testcard.core.record import Finding
 from testcard.core.runfile import Skip
 from testcard.core.target import Limit
 
-JUDGED = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
-"""The requirements that the probe judges."""
-BY_PROBE = JUDGED | {"error.rate-limit"}
-"""Those that it gives occasion to."""
+_JUDGED = frozenset({"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"})
 _BEYOND = 3
 """How many requests more than the limit are sent before it counts as not enforced."""
 _AT_ONCE = 16
 
 
-def most_requests(session: Session, wanted: Sequence[str]) -> tuple[int, int]:
-    """How many requests, and how many images, the probe may take for these requirements: a burst of bodies that cost
-    nothing, one of pictures where those do not count, and a second burst where the first left a doubt.
+def _cost(session: Session) -> Cost:
+    """A burst of bodies that cost nothing, one of pictures where those do not count, and a second burst where the
+    first left a doubt.
     """
     limit = session.contract.target.limited
-    if limit is None or not BY_PROBE & set(wanted) or session.unmet("limit.enforced") is not None:
-        return 0, 0
+    if limit is None:
+        return Cost(0, 0, 0.0)
     most = limit.requests + _BEYOND
-    return 3 * most + 2, most
+    return Cost(3 * most + 2, most, limit.window_s)
 
 
-def probe(session: Session) -> None:
+def _run(session: Session) -> None:
     """Send on the limited key until it refuses: bodies that cost nothing first, pictures only if they don't count."""
     limit = session.contract.target.limited
     if limit is None:
@@ -67,7 +64,7 @@ def _never_refused(session: Session, limit: Limit, answers: list[Exchange]) -> N
     if by_error or len(pictures) > limit.requests + limit.rate_per_s * span:
         _enforced(session, limit, answers, held=False)
     reason = f"no 429 came, and {len(pictures)} pictures in {span:.1f} s"
-    for requirement in sorted(JUDGED):
+    for requirement in sorted(_JUDGED):
         session.find(Skip(requirement, outcome.NOT_JUDGED, reason))
 
 
@@ -184,3 +181,14 @@ def _honest(session: Session, refused: Exchange, limit: Limit) -> Exchange | Non
         )
     )
     return again
+
+
+LIMIT = Probe(
+    name="limit",
+    requires="limit.enforced",
+    key="limited",
+    judges=_JUDGED,
+    gives=frozenset({"error.rate-limit"}),
+    cost=_cost,
+    run=_run,
+)

@@ -1,0 +1,80 @@
+"""What is asked: every request of a check, built from the contract. Nothing is sent here."""
+
+from __future__ import annotations
+
+from testcard.conformance.case.asker import Asker, Cases, json_body
+from testcard.conformance.case.credential import (
+    KEYLESS,
+    WRONG_KEY,
+    empty_wallet,
+    keyless,
+    malformed_credentials,
+    wrong_key,
+    wrong_key_and_body,
+)
+from testcard.conformance.case.good import (
+    PROBES,
+    b64_json,
+    billable,
+    full,
+    minimal,
+    other_content_type,
+    sdk,
+    sizes,
+    standard,
+    two_of_each,
+    unicode_prompt,
+    unknown_field,
+    url,
+)
+from testcard.conformance.case.path import UNKNOWN_PATH, models, unknown_path, wrong_method
+from testcard.conformance.case.refusal import (
+    MALFORMED,
+    breaking,
+    combination,
+    combined,
+    malformed,
+    not_an_object,
+    prompt_missing,
+    refusable,
+    unknown_model,
+)
+
+__all__ = [
+    "KEYLESS",
+    "MALFORMED",
+    "PROBES",
+    "UNKNOWN_PATH",
+    "WRONG_KEY",
+    "Asker",
+    "Cases",
+    "b64_json",
+    "billable",
+    "breaking",
+    "combination",
+    "combined",
+    "empty_wallet",
+    "full",
+    "json_body",
+    "keyless",
+    "malformed",
+    "malformed_credentials",
+    "minimal",
+    "models",
+    "not_an_object",
+    "other_content_type",
+    "prompt_missing",
+    "refusable",
+    "sdk",
+    "sizes",
+    "standard",
+    "two_of_each",
+    "unicode_prompt",
+    "unknown_field",
+    "unknown_model",
+    "unknown_path",
+    "url",
+    "wrong_key",
+    "wrong_key_and_body",
+    "wrong_method",
+]

@@ -1,0 +1,28 @@
+"""Other paths and methods."""
+
+from __future__ import annotations
+
+from testcard.conformance.case.asker import Asker, json_body
+from testcard.core.exchange import GENERATIONS, MODELS, Request
+
+UNKNOWN_PATH = "/images/generationz"
+
+
+def unknown_path(ask: Asker) -> list[Request]:
+    body = json_body(ask.body("nowhere"))
+    return [
+        Request("POST on an unknown path", path=UNKNOWN_PATH, body=body),
+        Request("GET on an unknown path", method="GET", path=UNKNOWN_PATH),
+    ]
+
+
+def wrong_method(ask: Asker) -> list[Request]:
+    body = json_body(ask.body("a refusal"))
+    return [
+        Request(f"{method} {GENERATIONS}", method=method, path=GENERATIONS, body=None if method == "GET" else body)
+        for method in ("GET", "PUT", "DELETE")
+    ]
+
+
+def models(ask: Asker) -> list[Request]:
+    return [Request("the list of models", method="GET", path=MODELS)] if "models" in ask.target.capabilities else []

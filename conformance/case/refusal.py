@@ -1,0 +1,106 @@
+"""Requests that must be refused: free, if they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from testcard.conformance.case.asker import Asker, Cases, json_body
+from testcard.conformance.derive import ABSENT, combinations, violations
+from testcard.core.exchange import Request, Violation
+
+MALFORMED = "truncated JSON"
+_COMBINATIONS = 20
+
+
+def breaking(requirement: str) -> Cases:
+    """The derived bodies that break this requirement of the request schema."""
+
+    def cases(ask: Asker) -> Iterable[Request]:
+        for violation, value in violations(ask.contract):
+            if violation.requirement == requirement:
+                body = ask.body("a refusal")
+                if value is ABSENT:
+                    body.pop(violation.field, None)
+                else:
+                    body[violation.field] = value
+                yield ask.bad(violation.sentence(), body, violation)
+
+    return cases
+
+
+def combined(ask: Asker) -> list[Request]:
+    """Bodies broken in several places, chosen by hypothesis from the seed; nothing is sent while it chooses."""
+    chosen: dict[bytes, Request] = {}
+
+    @seed(ask.seed)
+    @settings(
+        max_examples=_COMBINATIONS, phases=[Phase.generate], database=None, deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(combinations(ask.contract, ask.body("a refusal")))
+    def choose(example: tuple[dict[str, Any], tuple[Violation, ...]]) -> None:
+        request = combination(ask, *example)
+        chosen[request.body or b""] = request
+
+    choose()
+    return list(chosen.values())
+
+
+def combination(ask: Asker, body: dict[str, Any], broken: tuple[Violation, ...]) -> Request:
+    return ask.bad("several violations at once", body, *broken)
+
+
+def malformed(ask: Asker) -> list[Request]:
+    good = json_body(ask.body("a refusal"))
+    bodies = {
+        MALFORMED: good[: len(good) // 2],
+        "plain text": b"a cyberpunk cat",
+        "an empty body": b"",
+        "single quotes": good.replace(b'"', b"'"),
+    }
+    return [
+        ask.bad(name, body, Violation("generate.malformed-json", "body", "media type", "application/json", name))
+        for name, body in bodies.items()
+    ]
+
+
+def not_an_object(ask: Asker) -> list[Request]:
+    values: tuple[Any, ...] = ([ask.body("a refusal")], "a cyberpunk cat", 1, None, True)
+    return [
+        ask.bad(
+            f"the body {json.dumps(value)[:20]}",
+            value,
+            Violation("generate.not-an-object", "body", "type", "object", json.dumps(value)[:40]),
+        )
+        for value in values
+    ]
+
+
+def prompt_missing(ask: Asker) -> Iterable[Request]:
+    yield from breaking("generate.prompt-missing")(ask)
+    missing = Violation("generate.prompt-missing", "prompt", "required", "present", "an empty object")
+    yield ask.bad("an empty object", {}, missing)
+
+
+def unknown_model(ask: Asker) -> list[Request]:
+    salt = ask.salt("model")
+    slugs = (f"no-such-lab/no-such-model-{salt}", f"{ask.target.model}-{salt}")
+    return [
+        ask.bad(
+            f"model {slug}",
+            ask.body("a refusal", model=slug),
+            Violation("generate.model-unknown", "model", "one of", "the API's models", slug),
+        )
+        for slug in slugs
+    ]
+
+
+def refusable(ask: Asker, key: str, number: int) -> Request:
+    """A request that costs nothing, on a key of that role."""
+    missing = Violation("generate.prompt-missing", "prompt", "required", "present", "nothing")
+    body = {"model": ask.target.model}
+    return ask.bad(f"{key} key, refusable request {number}", body, missing, key=key)

@@ -1,0 +1,19 @@
+"""The probes: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from testcard.conformance.probe.limit import LIMIT
+from testcard.conformance.probe.probe import Cost, Probe
+from testcard.conformance.session import Session
+
+__all__ = ["PROBES", "Cost", "Probe", "needed"]
+
+PROBES = (LIMIT,)
+
+
+def needed(session: Session, wanted: Iterable[str]) -> list[Probe]:
+    """The probes that the wanted requirements ask for, and that the target allows."""
+    names = set(wanted)
+    return [probe for probe in PROBES if probe.waited_for_by & names and session.unmet(probe.requires) is None]
