@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testcard.core.target import Limit
-from testcard.mock_server.limiter import Limiter, limiter
+from testcard.mock_server.limiter import Limiter, Shape, limiter
 from testcard.mock_server.promise import Promise
 
 
@@ -19,7 +19,11 @@ class Account:
 
 
 def accounts(
-    promise: Promise, rpm: int | None = None, window_s: float | None = None, burst: float | None = None
+    promise: Promise,
+    shape: Shape,
+    rpm: int | None = None,
+    window_s: float | None = None,
+    burst: float | None = None,
 ) -> dict[str, Account]:
     """The accounts by key, with the limits as promised or, where a value is given, all alike."""
     opened = {}
@@ -30,5 +34,5 @@ def accounts(
             window_s=own.window_s if window_s is None else window_s,
             burst=own.burst if burst is None else burst,
         )
-        opened[key] = Account(role, limiter(limit), wallet_empty=role == "empty_wallet")
+        opened[key] = Account(role, limiter(limit, shape), wallet_empty=role == "empty_wallet")
     return opened

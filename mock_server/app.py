@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from starlette.applications import Starlette
@@ -20,7 +19,7 @@ _MOST_READ = 16 * MOST_BYTES
 """A longer body is read no further; below that the client gets to see its 413 instead of a broken pipe."""
 
 
-def create_app(settings: MockSettings, clock: Callable[[], float] = time.monotonic) -> Starlette:
+def create_app(settings: MockSettings, clock: Callable[[], float] | None = None) -> Starlette:
     """The mock as an ASGI application.
 
     Args:

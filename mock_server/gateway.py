@@ -41,16 +41,16 @@ class Gateway:
     """One server: its accounts, its pictures, its time.
 
     Args:
-        clock: seconds for the limiters, never going back.
+        clock: seconds for the limiters, never going back. Windows of the clock begin at its whole multiples.
     """
 
-    def __init__(self, settings: MockSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: MockSettings, clock: Callable[[], float] | None = None) -> None:
         self._settings = settings
-        self._clock = clock
+        self._clock = clock or _steady_wall_clock()
         self._faults = [fault for fault in FAULTS.values() if fault.name in settings.faults]
         self._promise = promise(settings.model)
         self._dialect = schemas.dialect(settings.dialect)
-        opened = accounts(self._promise, settings.rpm, settings.window_s, settings.burst)
+        opened = accounts(self._promise, settings.shape, settings.rpm, settings.window_s, settings.burst)
         self._accounts = _through(opened, (fault.accounts for fault in self._faults), None)
         self._capacity = Capacity(settings.capacity, settings.queue)
         self._latency = settings.latency
@@ -71,6 +71,7 @@ class Gateway:
 
     async def answer(self, call: Call) -> Answer:
         """The answer of the API."""
+        account: Account | None = None
         admission: Admission | None = None
         try:
             call = _through(call, (fault.arrival for fault in self._faults), None)
@@ -79,6 +80,9 @@ class Gateway:
             answer = await self._serve(call, account, admission)
         except Refusal as refusal:
             answer = refused(refusal, self._dialect)
+        finally:
+            if account is not None and admission is not None and admission.admitted:
+                account.limiter.release()
         lines: dict[str, str | None] = {"x-request-id": call.request_id}
         if admission is not None:
             lines |= admission.headers()
@@ -163,6 +167,12 @@ class Gateway:
 
     def _draw(self, recipe: Recipe) -> bytes:
         return _through(draw(recipe), (fault.picture for fault in self._faults), None)
+
+
+def _steady_wall_clock() -> Callable[[], float]:
+    """Seconds since 1970 that never go back, whatever becomes of the machine's clock."""
+    ahead = time.time() - time.monotonic()
+    return lambda: ahead + time.monotonic()
 
 
 def _through(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from testcard import schemas
 from testcard.core.errors import UsageError
+from testcard.core.target import Limit
 from testcard.mock_server.faults import FAULTS
 from testcard.mock_server.latency import Latency
+from testcard.mock_server.limiter import KINDS, Shape
 from testcard.mock_server.promise import promise
 
 _USUAL_TAIL = 3.0
@@ -34,6 +36,12 @@ class MockSettings:
     window_s: float | None = None
     burst: float | None = None
     """Times the even rate for 10 s; 1: no burst; None: each key's own."""
+    limiter: str = "rolling"
+    """One of `KINDS`."""
+    bucket: int | None = None
+    """Tokens that a token bucket holds; None: the requests of a window, and what a burst adds."""
+    tier: tuple[int, float] | None = None
+    """Requests and seconds of the shorter of two tiers; None: half the requests in a sixth of the window."""
     latency_median_s: float = 0.0
     latency_p99_s: float | None = None
     """None: three times the median."""
@@ -60,6 +68,11 @@ class MockSettings:
             (self.rpm is not None and self.rpm < 1, "rpm must be at least 1"),
             (self.window_s is not None and self.window_s <= 0, "the window must be longer than 0 s"),
             (self.burst is not None and self.burst < 1, "burst must be at least 1, which means none"),
+            (self.limiter not in KINDS, f"limiter {self.limiter!r}: one of {', '.join(KINDS)}"),
+            (self.bucket is not None and self.limiter != "token-bucket", "only a token-bucket has a bucket"),
+            (self.bucket is not None and self.bucket < 1, "the bucket must hold at least 1 token"),
+            (self.tier is not None and self.limiter != "two-tier", "only a two-tier limiter has a tier"),
+            (self.tier is not None and (self.tier[0] < 1 or self.tier[1] <= 0), "a tier has 1 request or more"),
             (self.latency_median_s < 0, "the median latency must not be negative"),
             (p99 is not None and p99 > 0 and self.latency_median_s == 0, "a p99 latency needs a median"),
             (p99 is not None and p99 < self.latency_median_s, "the p99 latency must not be below the median"),
@@ -73,6 +86,10 @@ class MockSettings:
         for applies, sentence in wrong:
             if applies:
                 raise UsageError(f"mock: {sentence}")
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.limiter, self.bucket, Limit(*self.tier) if self.tier else None)
 
     @property
     def latency(self) -> Latency:

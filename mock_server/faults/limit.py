@@ -19,20 +19,26 @@ Accounts = dict[str, Account]
 
 
 @dataclass(frozen=True, slots=True)
-class _Unlimited:
-    """Counts as its original does, and admits everything."""
+class _Liar:
+    """A limiter in front of the honest one."""
 
     original: Limiter
+
+    def release(self) -> None:
+        self.original.release()
+
+
+class _Unlimited(_Liar):
+    """Counts as its original does, and admits everything."""
 
     def admit(self, now: float) -> Admission:
         return replace(self.original.admit(now), admitted=True, wait_s=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubled:
+class _Doubled(_Liar):
     """Lets every second request through uncounted."""
 
-    original: Limiter
     seen: list[Admission]
 
     def admit(self, now: float) -> Admission:
@@ -52,10 +58,9 @@ class _Until:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(_Liar):
     """Refuses everyone while anyone is over its limit."""
 
-    original: Limiter
     until: _Until
 
     def admit(self, now: float) -> Admission:
@@ -121,6 +126,12 @@ FAULTS = (
         accounts=_limiters(lambda limiter: _Doubled(limiter, [])),
     ),
     _row("enforced", "limit-503", "Over the limit comes a 503.", answer=errors(_as_503, 429)),
+    _row(
+        "enforced",
+        "limit-empty-200",
+        "Over the limit comes a 200 without pictures.",
+        answer=errors(lambda answer: replace(answer, status=200, document={"created": 0, "data": []}), 429),
+    ),
     _row("retry-after", "retry-after-missing", "A 429 carries no Retry-After.", **_promised(lambda _: None)),
     _row(
         "retry-after",
@@ -153,6 +164,12 @@ FAULTS = (
         "retry-after-early",
         "Retry-After is a quarter of the truth.",
         **_promised(lambda honest: str(math.ceil(honest / 4))),
+    ),
+    _row(
+        "retry-after-honest",
+        "retry-after-constant",
+        "Retry-After is 1, whatever the truth.",
+        **_promised(lambda _: "1"),
     ),
     _row("per-key", "limit-global", "While one key is over its limit, every key is refused.", accounts=_global),
     _row(

@@ -7,6 +7,8 @@ import sys
 import click
 
 from testcard.cli.quantities import Duration
+from testcard.core.errors import UsageError
+from testcard.core.quantity import duration_s
 
 _DEFAULT_PORT = 8600
 
@@ -24,11 +26,25 @@ class _SizeFactor(click.ParamType[tuple[str, float]]):
             self.fail(f"{value!r}: write a size and a factor, for example 512x512=0.5", param, ctx)
 
 
+class _Tier(click.ParamType[tuple[int, float]]):
+    """`3/10s`: at most 3 requests in 10 s."""
+
+    name = "requests/span"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, float]:
+        requests, _, span = str(value).partition("/")
+        try:
+            return int(requests), duration_s(span)
+        except (ValueError, UsageError):
+            self.fail(f"{value!r}: write a number of requests and a span, for example 3/10s", param, ctx)
+
+
 @click.command(
     epilog="""\b
 Examples:
   testcard mock
   testcard mock --port 0 --latency-median 50ms --latency-p99 150ms
+  testcard mock --limiter token-bucket --rpm 60 --window 60s --bucket 5
   testcard mock --fault n-clamped --fault retry-after-early --rpm 30
 """
 )
@@ -46,6 +62,9 @@ Examples:
 @click.option("--rpm", type=int, metavar="N", help="Requests per window for every key.")
 @click.option("--window", "window_s", type=Duration(), metavar="SPAN", help="Window of the limits, e.g. 60s.")
 @click.option("--burst", type=float, metavar="X", help="Times the even rate for 10 s; 1: none.")
+@click.option("--limiter", default="rolling", show_default=True, metavar="KIND", help="How requests are counted.")
+@click.option("--bucket", type=int, metavar="N", help="Tokens that a token-bucket holds.")
+@click.option("--tier", type=_Tier(), metavar="N/SPAN", help="The short tier of two-tier, e.g. 3/10s.")
 @click.option("--seed", default=1, show_default=True, help="One seed, one behaviour.")
 @click.option(
     "--latency-median",
