@@ -3,7 +3,8 @@
 from testcard.load.collect import Progress
 from testcard.load.conclude import conclude
 from testcard.load.generator import Generator
-from testcard.load.plan import LoadPlan, highest_rate_per_s, plan_load
+from testcard.load.plan import LoadPlan
+from testcard.load.planning import allowance, highest_rate_per_s, pace, plan_load, require_within
 from testcard.load.run import run
 from testcard.load.scenario import Scenario, scenario, scenarios
 from testcard.load.slo import parse_slo, slo_name
@@ -13,10 +14,13 @@ __all__ = [
     "LoadPlan",
     "Progress",
     "Scenario",
+    "allowance",
     "conclude",
     "highest_rate_per_s",
+    "pace",
     "parse_slo",
     "plan_load",
+    "require_within",
     "run",
     "scenario",
     "scenarios",

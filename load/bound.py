@@ -136,7 +136,7 @@ def _bound(
 
 def _advice(verdict: Verdict, slo: Slo, plan: LoadPlan, price_usd: float | None, invalid: str | None) -> str:
     """What would decide it."""
-    if slo.size is not None and slo.size != plan.size:
+    if slo.size is not None and all(kind.size != slo.size for kind in plan.mix):
         return f"load at its size: --size {slo.size}"
     if invalid is not None:
         return invalid
@@ -145,7 +145,7 @@ def _advice(verdict: Verdict, slo: Slo, plan: LoadPlan, price_usd: float | None,
     if verdict.further is None:
         return "the share of late arrivals is too close to what is allowed; no reasonable number would decide"
     seconds = verdict.further / plan.rate_per_s
-    cost = None if price_usd is None else verdict.further * plan.n * price_usd
+    cost = None if price_usd is None else verdict.further * plan.images / plan.count * price_usd
     money = "" if cost is None else f" and ${cost:.2f}"
     return f"{verdict.further} more requests, about {human_s(seconds)} at this rate{money}, would decide"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testcard import schemas
-from testcard.core.exchange import Exchange
+from testcard.core.exchange import CANCELLED, Exchange
 from testcard.core.judgement import Judgement
 
 
@@ -14,7 +14,7 @@ def classify(exchange: Exchange, judgement: Judgement) -> str:
     of this API follows one, and nobody gets a picture.
     """
     if exchange.failure is not None:
-        return "timeout" if exchange.failure.kind == "timeout" else "broken"
+        return exchange.failure.kind if exchange.failure.kind in ("timeout", CANCELLED) else "broken"
     status = exchange.status
     if status is None:
         return "broken"

@@ -14,7 +14,7 @@ from testcard.core.record import Record
 from testcard.load.brief import Brief
 from testcard.load.generator import WorkerReport
 from testcard.load.journal import Tail
-from testcard.load.plan import Arrival
+from testcard.load.plan import CLOSED, Arrival
 
 CAPPED = "the in-flight cap"
 
@@ -128,7 +128,7 @@ class Collector:
         for index, done in enumerate(self._done):
             if done:
                 continue
-            worker = index % self._brief.plan.processes
+            worker = self._brief.plan.worker_of(index)
             lost, unsent = short.get(worker, (0, 0))
             if index in self._sent:
                 at, sent_s = self._sent[index]
@@ -136,7 +136,7 @@ class Collector:
                 record = self._bare(self._arrivals[index], outcome="lost", failure=f"lost: {why}")
                 self._finish(index, replace(record, at=at, sent_s=sent_s))
                 short[worker] = lost + 1, unsent
-            elif not stopped:
+            elif not stopped and self._brief.plan.loop != CLOSED:  # whose plan is only the most that there can be
                 self._drop(index, f"not sent: worker {worker} died")
                 short[worker] = lost, unsent + 1
         return short
@@ -156,8 +156,9 @@ class Collector:
             failure=failure,
             planned_s=round(planned_s, 6),
             outcome=outcome,
-            worker=arrival.index % plan.processes,
-            size=plan.size,
+            worker=plan.worker_of(arrival.index),
+            stage=arrival.stage or None,
+            size=arrival.kind.size,
         )
 
     def _finish(self, index: int, record: Record) -> None:
@@ -170,6 +171,6 @@ class Collector:
             done=seen.done + 1,
             valid=seen.valid + (outcome == "valid"),
             limited=seen.limited + (outcome == "limited"),
-            failed=seen.failed + (sent and outcome not in ("valid", "limited")),
+            failed=seen.failed + (sent and outcome not in ("valid", "limited", "cancelled")),
             dropped=seen.dropped + (not sent),
         )

@@ -18,13 +18,14 @@ from gevent import ssl
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
 
-from testcard.core.exchange import Failure, Response
+from testcard.core.exchange import CANCELLED, Failure, Response
 from testcard.core.transcript import decoded
 
 _BLOCK = 256 * 1024
 _MOST_BYTES = 128 * 1024 * 1024
 _CONNECT_S = 10.0
 _IDLE_S = 4.0  # servers close idle connections, usually after 5 s or more; a request must not meet that
+REPLACED = Failure(CANCELLED, "a newer prompt replaced it")
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
 
 
@@ -38,6 +39,10 @@ class Reply:
     last_byte: float | None = None
     response: Response | None = None
     failure: Failure | None = None
+
+
+class Replaced(BaseException):
+    """Thrown into whoever waits for an answer that nobody wants any more."""
 
 
 class _Fresh:
@@ -108,6 +113,8 @@ class Connections:
             if expired is not deadline:
                 raise
             partial.failure = Failure("timeout", f"no complete answer within {self._timeout_s:g} s")
+        except Replaced:
+            partial.failure = REPLACED
         return partial.reply()
 
     def _pool(self, url: str) -> ConnectionPool:

@@ -1,14 +1,15 @@
 """Sends the arrivals of one worker when they are due. Only locustfile.py and what only it imports may import this.
 
-The dispatcher waits for nobody: each arrival gets a greenlet at its time, however many are under way. One beyond
-the in-flight cap is dropped, and counted. Answers leave for the judging process as soon as their stamps are taken.
+When an arrival's time is come is for loop.py to say. Each gets a greenlet of its own, however many are under way; one
+beyond the in-flight cap is dropped, and counted. Answers leave for the judging process as soon as their stamps are
+taken.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,10 +23,10 @@ from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets, header_values
 from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
 from testcard.core.wire import request_headers
-from testcard.load.alarm import Alarm
 from testcard.load.brief import Brief
-from testcard.load.connection import Connections, Reply
+from testcard.load.connection import REPLACED, Connections, Replaced, Reply
 from testcard.load.journal import Journal
+from testcard.load.loop import LOOPS, Prepared
 from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
 
@@ -49,7 +50,7 @@ class Dispatcher:
     """One worker's part of the load.
 
     Args:
-        hand_over: takes each finished exchange with its phase and its size in bytes.
+        hand_over: takes each finished exchange with its arrival and its size in bytes.
         backlog: bytes handed over and not yet taken.
         notify: told of each finished arrival: name, seconds, bytes, what failed.
         stopped: set when the run is to end now.
@@ -61,30 +62,30 @@ class Dispatcher:
         worker: int,
         journal: Journal,
         *,
-        hand_over: Callable[[str, Exchange, int], None],
+        hand_over: Callable[[Arrival, Exchange, int], None],
         backlog: Callable[[], int],
         notify: Callable[[str, float, int, str | None], None],
         stopped: Event,
     ) -> None:
         self._brief = brief
-        self._plan = brief.plan
+        self.plan = brief.plan
         self._target = brief.target
         self._journal = journal
         self._hand_over = hand_over
         self._backlog = backlog
         self._notify = notify
-        self._stopped = stopped
+        self.stopped = stopped
         self._cap = brief.plan.worker_cap(worker)
-        self._arrivals = brief.plan.share(worker)
+        self.arrivals: Sequence[Arrival] = brief.plan.share(worker)
         keyring = Keyring(brief.target)
         self._key = keyring.get("main") if brief.target.auth == "bearer" else None
         self._headers = header_values(brief.target)
         self._redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
         self._connections = Connections(
-            most=self._cap * max(1, brief.plan.n), timeout_s=brief.target.timeout_s, ca_file=brief.target.ca_file
+            most=self._cap * brief.plan.most_n, timeout_s=brief.target.timeout_s, ca_file=brief.target.ca_file
         )
         self._under_way = Group()
-        self.counts = Counts(planned=len(self._arrivals))
+        self.counts = Counts(planned=len(self.arrivals))
 
     def work(self, start: float) -> None:
         """Send every arrival at its time and wait for all answers, or until stopped.
@@ -92,28 +93,13 @@ class Dispatcher:
         Args:
             start: when the load begins, absolute, on the monotonic clock.
         """
-        times = [start + arrival.offset_s for arrival in self._arrivals]
-        alarm = Alarm(times, self._stopped)
-        try:
-            self._send_all(alarm, times)
-        finally:
-            alarm.close()
-        while len(self._under_way) and not self._stopped.wait(_LOOK_S):
+        LOOPS[self.plan.loop](self, start)
+        while len(self._under_way) and not self.stopped.wait(_LOOK_S):
             pass
 
-    def _send_all(self, alarm: Alarm, times: list[float]) -> None:
-        for arrival, due in zip(self._arrivals, times, strict=True):
-            asked, headers = self._prepare(arrival, due)  # before it is due, not after
-            if alarm.wait_until(due):
-                return
-            if len(self._under_way) >= self._cap or self._backlog() > _MOST_BACKLOG:
-                self.counts.dropped += 1
-                self._journal.write({"dropped": arrival.index})
-                continue
-            self._under_way.spawn(self._serve, arrival, asked, headers)
-
-    def _prepare(self, arrival: Arrival, due: float) -> tuple[Exchange, list[tuple[str, str]]]:
-        request = request_of(self._plan, arrival)
+    def prepare(self, arrival: Arrival, due: float) -> Prepared:
+        """All of a request that can be made before its time, an absolute one."""
+        request = request_of(self.plan, arrival)
         request_id = str(uuid.uuid4())
         headers = request_headers(self._headers, request, self._key, request_id)
         exchange = Exchange(
@@ -126,7 +112,15 @@ class Dispatcher:
             planned_s=self._since_start(due),
             sent_s=0.0,
         )
-        return exchange, headers
+        return Prepared(arrival, exchange, headers)
+
+    def send(self, prepared: Prepared) -> gevent.Greenlet | None:
+        """Send a request now; returns who waits for its answer, or None where it was dropped."""
+        if len(self._under_way) >= self._cap or self._backlog() > _MOST_BACKLOG:
+            self.counts.dropped += 1
+            self._journal.write({"dropped": prepared.arrival.index})
+            return None
+        return self._under_way.spawn(self._serve, prepared.arrival, prepared.asked, prepared.headers)
 
     def _serve(self, arrival: Arrival, asked: Exchange, headers: list[tuple[str, str]]) -> None:
         """One arrival, from its request to its last picture."""
@@ -138,11 +132,15 @@ class Dispatcher:
         exchange = self._exchange(asked, reply)
         jobs = [gevent.spawn(self._fetch, picture, exchange) for picture in _picture_urls(exchange)]
         if jobs:
-            gevent.joinall(jobs, raise_error=True)
-            exchange = replace(exchange, media=tuple(job.value for job in jobs))
-        self.counts.answered += 1
+            try:
+                gevent.joinall(jobs, raise_error=True)
+                exchange = replace(exchange, media=tuple(job.value for job in jobs))
+            except Replaced:
+                gevent.killall(jobs, Replaced)
+                exchange = replace(exchange, failure=REPLACED)
+        self.counts.answered += exchange.failure is not REPLACED
         size = sum(len(part.response.body) for part in (exchange, *exchange.media) if part.response)
-        self._hand_over(arrival.phase, exchange, size)
+        self._hand_over(arrival, exchange, size)
         failed = exchange.failure.kind if exchange.failure else None
         if failed is None and not exchange.succeeded:
             failed = f"HTTP {exchange.status}"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from testcard.conformance import Contract, judge
-from testcard.core.exchange import Exchange
+from testcard.core.exchange import CANCELLED, Exchange
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
@@ -25,6 +25,7 @@ from testcard.load.brief import Brief
 from testcard.load.classify import classify
 from testcard.load.handover import messages
 from testcard.load.journal import Journal
+from testcard.load.plan import Arrival
 
 _NICENESS = 10  # the worker's stamps and the server come first
 
@@ -40,25 +41,28 @@ class Recorder:
         self._redactor = Redactor((*self._keyring.values, *header_secrets(brief.target)))
         self._shown: set[str] = set()
 
-    def record(self, phase: str, exchange: Exchange) -> Record:
+    def record(self, arrival: Arrival, exchange: Exchange) -> Record:
         """The judged record of one arrival."""
         if exchange.response is not None:
             exchange = replace(exchange, secrets_seen=echoes(exchange.response, self._keyring.values))
         exchange = unkeyed(exchange, self._redactor)
-        judgement = self._judge(exchange)
+        dropped = exchange.failure is not None and exchange.failure.kind == CANCELLED
+        judgement = Judgement() if dropped else self._judge(exchange)  # what we broke off accuses nobody
         outcome = classify(exchange, judgement)
         record = record_of(
             exchange,
             judgement,
             redactor=self._redactor,
-            phase=phase,
+            phase=arrival.phase,
             billed=billed_images(exchange),
             reproduce=curl(exchange.request, self._brief.target, self._keyring),
         )
         new = tuple(name for name in record.held if name not in self._shown)
         self._shown.update(new)
-        record = replace(record, held=new, outcome=outcome, worker=self._worker, size=self._brief.plan.size)
-        if outcome == "valid" and not record.broken:
+        record = replace(
+            record, held=new, outcome=outcome, worker=self._worker, stage=arrival.stage or None, size=arrival.kind.size
+        )
+        if outcome in ("valid", CANCELLED) and not record.broken:
             # Thousands are alike; what tells them apart is kept.
             record = replace(record, headers=(), request_headers=(), request_body=None, reproduce=None)
         return record

@@ -30,6 +30,7 @@ from testcard.load.brief import Brief
 from testcard.load.dispatch import Dispatcher
 from testcard.load.handover import END, frame
 from testcard.load.journal import Journal
+from testcard.load.plan import Arrival
 
 _TICK_S = 0.01
 _POLL_S = 0.02
@@ -95,7 +96,7 @@ class _Worker:
         self._worker = worker
         self._journal = journal
         self._environment = environment
-        self._queue: SimpleQueue[tuple[str, Exchange, int] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Arrival, Exchange, int] | None] = SimpleQueue()
         self._backlog = 0
         self._stalls: list[float] = []
         self._pipe = pipe
@@ -153,15 +154,15 @@ class _Worker:
                 return start
         return None
 
-    def _hand_over(self, phase: str, exchange: Exchange, size: int) -> None:
+    def _hand_over(self, arrival: Arrival, exchange: Exchange, size: int) -> None:
         self._backlog += size
-        self._queue.put((phase, exchange, size))
+        self._queue.put((arrival, exchange, size))
 
     def _send(self) -> None:
         """Hand exchanges over, one after the other, while the dispatcher goes on."""
         while (item := self._queue.get()) is not None:
-            phase, exchange, size = item
-            self._pipe.sendall(frame(phase, exchange))
+            arrival, exchange, size = item
+            self._pipe.sendall(frame(arrival, exchange))
             self._backlog -= size
         if not _stopped.is_set():
             self._pipe.sendall(END)

@@ -23,7 +23,7 @@ class Overload:
 
     def add(self, record: Record) -> None:
         """Take a record; those that were not answered say nothing here."""
-        if record.sent_s is None or record.outcome in (None, "lost"):
+        if record.sent_s is None or record.outcome in (None, "lost", "cancelled"):
             return
         ended = record.last_byte_s if record.last_byte_s is not None else record.sent_s + self._timeout_s
         bad = record.outcome in ("server-error", "timeout")

@@ -26,13 +26,13 @@ def request_of(plan: LoadPlan, arrival: Arrival) -> Request:
     fields = {
         "model": plan.model,
         "prompt": f"{subject} {manner}, variation {arrival.index}-{digest[2:8].hex()}",
-        "n": plan.n,
-        "size": plan.size,
-        "response_format": plan.response_format,
+        "n": arrival.kind.n,
+        "size": arrival.kind.size,
+        "response_format": arrival.kind.response_format,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return Request(
         case=f"load {plan.scenario}, arrival {arrival.index + 1}",
         body=json.dumps(body).encode(),
-        images=plan.n,
+        images=arrival.kind.n,
     )

@@ -15,7 +15,8 @@ from testcard.core.target import Limit, Target
 from testcard.core.targetfile import profile_target
 from testcard.load import LoadPlan, highest_rate_per_s, plan_load, scenarios
 from testcard.load.payload import request_of
-from testcard.load.plan import MEASURED, WARMUP, Arrival, with_rate
+from testcard.load.plan import MEASURED, WARMUP, Arrival
+from testcard.load.planning import require_within, with_rate
 
 MOCK = profile_target("mock")
 
@@ -107,14 +108,14 @@ def test_the_highest_rate_stays_within_the_limit_and_a_higher_one_does_not(limit
     times = [arrival.offset_s for arrival in at_highest.schedule()]
     for requests, window_s in constraints(limit):
         assert _most_in(times, window_s) <= requests
-    at_highest.require_within(limit)
+    require_within(at_highest, limit)
     with pytest.raises(UsageError, match=r"highest rate is .*/s"):
-        with_rate(plan, highest * 1.05).require_within(limit)
+        require_within(with_rate(plan, highest * 1.05), limit)
 
 
 def test_without_a_limit_any_rate_is_within_it() -> None:
     """A target that declares no limit bounds no plan."""
-    plan_load(MOCK, rate_per_s=1000).require_within(None)
+    require_within(plan_load(MOCK, rate_per_s=1000), None)
 
 
 @pytest.mark.parametrize(

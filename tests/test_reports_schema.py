@@ -160,7 +160,7 @@ def test_the_words_of_the_schemas_are_those_of_the_tables() -> None:
     requirement, load = SUMMARY["$defs"]["requirement"]["properties"], SUMMARY["$defs"]["load"]["properties"]
     assert set(requirement["outcome"]["enum"]) == set(OUTCOMES)
     assert set(RECORDS["$defs"]["record"]["properties"]["outcome"]["enum"]) == set(LOAD_OUTCOMES)
-    assert set(load["outcomes"]["properties"]) == set(LOAD_OUTCOMES) - {"dropped", "lost"}
+    assert set(load["outcomes"]["properties"]) == set(LOAD_OUTCOMES) - {"cancelled", "dropped", "lost"}
     ends = {code: word for code, (word, _) in EXIT_CODES.items() if code != 2}  # a usage error leaves no run
     assert set(SUMMARY["properties"]["exit_code"]["enum"]) == set(ends)
     assert set(SUMMARY["properties"]["verdict"]["enum"]) == set(ends.values())

@@ -23,8 +23,10 @@ def plan_of(
     arrivals: str | None,
     processes: int,
     size: str | None,
-    n: int,
+    n: str | None,
     response_format: str | None,
+    clients: int | None,
+    think: float | None,
     **_: object,
 ) -> LoadPlan:
     """The plan that the options make.
@@ -45,6 +47,8 @@ def plan_of(
         size=size,
         n=n,
         response_format=response_format,
+        clients=clients,
+        think_s=think,
         seed=seed,
     )
 
@@ -58,6 +62,8 @@ def slos_of(target: Target, texts: tuple[str, ...]) -> tuple[Slo, ...]:
 
 def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
     """Why this load must not be sent, or None where it may. On loopback everything may."""
+    from testcard.load import require_within
+
     target = aimed.required()
     if target.on_loopback:
         return None
@@ -67,7 +73,7 @@ def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
         return f"load on {target.host} needs --budget-images or --budget-usd; this plan asks for {plan.images} images"
     if not above_limit:
         try:
-            plan.require_within(target.limit)
+            require_within(plan, target.limit)
         except UsageError as error:
             return str(error)
     return None

@@ -53,7 +53,7 @@ check_options = _stack(
 )
 
 load_options = _stack(
-    click.option("--scenario", default="steady", show_default=True, help="The shape of the load."),
+    click.option("--scenario", default="steady", metavar="NAME|FILE", show_default=True, help="The shape of the load."),
     click.option(
         "--rate", type=click.FloatRange(0, min_open=True), metavar="PER_SECOND", help="Arrivals.  [default: 10]"
     ),
@@ -61,9 +61,11 @@ load_options = _stack(
     click.option("--warmup", type=Duration(), metavar="SPAN", help="Before it, not measured.  [default: 5s]"),
     click.option("--arrivals", type=click.Choice(["constant", "poisson"]), help="[default: poisson]"),
     click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust workers."),
-    click.option("--size", metavar="WxH", help="[default: the target's]"),
-    click.option("--n", type=click.IntRange(1), default=1, show_default=True, help="Pictures per request."),
-    click.option("--response-format", type=click.Choice(["url", "b64_json"]), help="[default: the target's]"),
+    click.option("--size", metavar="WxH", help="Or a mix, A=3,B=1.  [default: the target's]"),
+    click.option("--n", metavar="N", help="Pictures per request, or a mix, 1=9,4=1.  [default: 1]"),
+    click.option("--response-format", metavar="url|b64_json", help="Or a mix.  [default: the target's]"),
+    click.option("--clients", type=click.IntRange(1), metavar="K", help="Of the scenario closed.  [default: 4]"),
+    click.option("--think", type=Duration(), metavar="SPAN", help="Of the scenario closed.  [default: 1s]"),
     click.option("--slo", "slos", multiple=True, metavar="'p95<=1s'", help="A bound to certify; repeatable."),
     click.option(
         "--claim", "claims", multiple=True, type=click.Choice(list(schemas.claims())), help="A claim that counts."

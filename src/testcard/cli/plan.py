@@ -49,7 +49,10 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
             f"        and up to {check['limited_requests']} requests on the limited key: bodies that are refused, "
             f"or, if those do not count, up to {check['limited_images']} images"
         )
-    click.echo(f"load    {_line(loading)}")
+    click.echo(f"load    {'at most ' if loading['at_most'] else ''}{_line(loading)}")
+    click.echo(f"        {loading['scenario']}: {loading['pace']}; asks for {loading['asks']}")
+    for stage in loading["stages"]:
+        click.echo(f"        {_stage(stage)}")
     if loading["limit"] is not None:
         click.echo(f"        {loading['limit']}")
 
@@ -84,23 +87,52 @@ def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) 
 
 
 def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
-    from testcard.load import highest_rate_per_s
+    from testcard.load import allowance, highest_rate_per_s, pace
+    from testcard.load.mix import told
 
     limit = None
     if target.limit is not None:
-        highest = highest_rate_per_s(load, target.limit)
-        verb = "keeps" if load.keeps(target.limit) else "EXCEEDS"
+        keeps = load.keeps(target.limit)
         limit = (
-            f"{load.rate_per_s:g}/s {verb} the key's limit of {target.limit.requests} requests in "
-            f"{target.limit.window_s:g} s, which allows this plan {highest:.3g}/s"
+            f"{pace(load) if load.loop != 'open' else f'{load.rate_per_s:g}/s'} {'keeps' if keeps else 'EXCEEDS'} the "
+            f"key's limit of {target.limit.requests} requests in {target.limit.window_s:g} s"
         )
+        if load.loop == "open":
+            limit += f", which allows this plan {highest_rate_per_s(load, target.limit):.3g}/s"
+        elif not keeps:
+            limit += f": {allowance(load, target.limit)}"
+    numbers = load.by_stage()
     return {
+        "scenario": load.scenario,
+        "pace": pace(load),
+        "asks": told(load.mix),
+        "at_most": load.loop == "closed",
+        "stages": [
+            {
+                "name": stage.name,
+                "phase": stage.phase,
+                "seconds": round(stage.duration_s, 3),
+                "rate_per_s": stage.rate_per_s,
+                "to_rate_per_s": stage.end_rate_per_s,
+                "requests": numbers[index],
+                "images": load.images_in(index),
+            }
+            for index, stage in enumerate(load.stages)
+        ],
         "requests": load.count,
         "images": load.images,
         "usd": load.usd(target.price_usd_per_image),
         "seconds": round(load.total_s),
         "limit": limit,
     }
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    rate = f"{stage['rate_per_s']:.4g}/s"
+    if stage["to_rate_per_s"] != stage["rate_per_s"]:
+        rate += f" to {stage['to_rate_per_s']:.4g}/s"
+    span = f"{stage['name']:<12} {stage['seconds']:g} s at {rate}"
+    return f"{span}: {stage['requests']} requests, {stage['images']} images"
 
 
 def _usd(images: int, target: Target) -> float | None:

@@ -85,12 +85,16 @@ class Request:
         return self.key is not None and self.authorization is None
 
 
+CANCELLED = "cancelled"
+"""The kind of a failure that is none of the server's: we closed the connection, since nobody waited any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no complete answer."""
 
     kind: str
-    """`connect`, `tls`, `timeout`, `framing` or `closed`."""
+    """`connect`, `tls`, `timeout`, `framing` or `closed`; under load also CANCELLED."""
     message: str
 
     def __str__(self) -> str:

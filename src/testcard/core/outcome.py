@@ -29,6 +29,7 @@ LOAD_OUTCOMES: dict[str, str] = {
     "server-error": "A 5xx.",
     "timeout": "No complete answer before our deadline.",
     "broken": "The connection or the framing failed.",
+    "cancelled": "We closed the connection: a newer prompt had replaced it. Stands in no sum of arrivals.",
     "dropped": "Not sent: the in-flight cap was reached.",
     "lost": "Sent, and nothing is known of it: its worker died.",
 }

@@ -145,6 +145,8 @@ class Record(Jsonable):
     outcome: str | None = None
     """Under load: `valid`, `invalid`, `limited`, `refused`, `server-error`, `timeout`, `broken`, `dropped`, `lost`."""
     worker: int | None = None
+    stage: str | None = None
+    """The stage of the load."""
     size: str | None = None
     """The size asked for under load, `1024x1024`."""
     attempt: int = 1

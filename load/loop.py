@@ -1,0 +1,104 @@
+"""When requests are sent: three ways over one dispatcher. Only locustfile.py and what only it imports may import this.
+
+- open: each at its planned time, whatever became of those before it;
+- closed: each of a number of clients waits for its answer, thinks, and asks again;
+- replace: a new prompt at each planned time, and the request before it is cancelled if it has not been answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import gevent
+from gevent.event import Event
+
+from testcard.core.exchange import Exchange
+from testcard.load.alarm import Alarm
+from testcard.load.connection import Replaced
+from testcard.load.plan import CLOSED, OPEN, REPLACE, Arrival, LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that only waits for its time."""
+
+    arrival: Arrival
+    asked: Exchange
+    headers: list[tuple[str, str]]
+
+
+class Sender(Protocol):
+    """What a loop needs of a dispatcher."""
+
+    plan: LoadPlan
+    arrivals: Sequence[Arrival]
+    """Its own part of the plan, in the order of time."""
+    stopped: Event
+
+    def prepare(self, arrival: Arrival, due: float) -> Prepared: ...
+
+    def send(self, prepared: Prepared) -> gevent.Greenlet | None: ...
+
+
+def _open(sender: Sender, start: float) -> None:
+    times = [start + arrival.offset_s for arrival in sender.arrivals]
+    alarm = Alarm(times, sender.stopped)
+    try:
+        for arrival, due in zip(sender.arrivals, times, strict=True):
+            prepared = sender.prepare(arrival, due)  # before it is due, not after
+            if alarm.wait_until(due):
+                return
+            sender.send(prepared)
+    finally:
+        alarm.close()
+
+
+def _closed(sender: Sender, start: float) -> None:
+    clients: dict[int, list[Arrival]] = {}
+    for arrival in sender.arrivals:
+        clients.setdefault(sender.plan.client_of(arrival.index), []).append(arrival)
+    gevent.joinall([gevent.spawn(_client, sender, own, start) for own in clients.values()], raise_error=True)
+
+
+def _client(sender: Sender, arrivals: Sequence[Arrival], start: float) -> None:
+    """One client: what it asks is planned, and when it does is for the answers to say."""
+    due = start + arrivals[0].offset_s
+    for arrival in arrivals:
+        offset_s = due - start
+        if offset_s >= sender.plan.total_s:
+            return
+        stage = sender.plan.stage_at(offset_s)
+        prepared = sender.prepare(
+            replace(arrival, offset_s=offset_s, phase=stage.phase, stage=stage.name),
+            due,
+        )
+        if sender.stopped.wait(max(0.0, due - time.monotonic())):
+            return
+        answer = sender.send(prepared)
+        if answer is not None:
+            answer.join()
+        due = time.monotonic() + sender.plan.think_s
+
+
+def _replace(sender: Sender, start: float) -> None:
+    times = [start + arrival.offset_s for arrival in sender.arrivals]
+    alarm = Alarm(times, sender.stopped)
+    last: gevent.Greenlet | None = None
+    try:
+        for arrival, due in zip(sender.arrivals, times, strict=True):
+            prepared = sender.prepare(arrival, due)
+            if alarm.wait_until(due):
+                return
+            if last is not None:
+                last.kill(Replaced, block=False)
+            last = sender.send(prepared)
+            gevent.sleep(0)  # lets it begin: one that never began could not be cancelled, only forgotten
+    finally:
+        alarm.close()
+
+
+LOOPS: dict[str, Callable[[Sender, float], None]] = {OPEN: _open, CLOSED: _closed, REPLACE: _replace}
+"""How a load goes on, by `LoadPlan.loop`."""

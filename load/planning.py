@@ -1,0 +1,245 @@
+"""From options to a plan: defaults of the scenario and the target, refusals, and the limit of the key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from testcard.core.errors import UsageError
+from testcard.core.quantity import human_s, size_px
+from testcard.core.target import Limit, Target
+from testcard.load.mix import PLAIN, Kind, Weighted, mixed, parse_weighted
+from testcard.load.plan import ARRIVALS, CLOSED, OPEN, REPLACE, LoadPlan
+from testcard.load.scenario import Scenario, scenario
+from testcard.load.stage import MEASURED, Stage
+
+_MOST_ARRIVALS = 2_000_000
+_MOST_PROCESSES = 64
+_MOST_CLIENTS = 10_000
+
+
+def plan_load(
+    target: Target,
+    *,
+    scenario_name: str = "steady",
+    rate_per_s: float | None = None,
+    duration_s: float | None = None,
+    warmup_s: float | None = None,
+    arrivals: str | None = None,
+    processes: int = 1,
+    size: str | None = None,
+    n: int | str | None = None,
+    response_format: str | None = None,
+    clients: int | None = None,
+    think_s: float | None = None,
+    seed: int = 1,
+    in_flight_cap: int | None = None,
+) -> LoadPlan:
+    """The plan that options make of a scenario; None takes the scenario's or the target's default.
+
+    Args:
+        size: one size, or several with weights: `1024x1024=3,512x512=1`; likewise `n` and `response_format`.
+
+    Raises:
+        UsageError: an option is wrong, or asks for what the target does not declare.
+    """
+    shape = scenario(scenario_name)
+    _check_loop(shape, rate_per_s, arrivals, clients, think_s, processes)
+    clients = shape.clients if clients is None else clients
+    think_s = shape.think_s if think_s is None else think_s
+    if shape.loop == CLOSED and not (1 <= clients <= _MOST_CLIENTS and think_s > 0):
+        raise UsageError(
+            f"--clients must be from 1 to {_MOST_CLIENTS}, and --think above 0s: together they bound the cost"
+        )
+    rate = {
+        OPEN: shape.rate_per_s if rate_per_s is None else rate_per_s,
+        CLOSED: clients / (think_s or 1.0),
+        REPLACE: 2.0 / (sum(shape.gap_s) or 1.0),
+    }[shape.loop]
+    spans = {
+        "duration": shape.duration_s if duration_s is None else duration_s,
+        "warmup": shape.warmup_s if warmup_s is None else warmup_s,
+    }
+    plan = LoadPlan(
+        scenario=shape.name,
+        rate_per_s=rate,
+        duration_s=spans["duration"],
+        warmup_s=spans["warmup"],
+        arrivals=arrivals or shape.arrivals,
+        processes=processes,
+        seed=seed,
+        in_flight_cap=in_flight_cap or max(shape.in_flight_cap, clients),
+        stages=tuple(
+            Stage(
+                stage.name,
+                stage.phase,
+                spans[stage.of] * stage.share,
+                rate * stage.rate,
+                None if stage.to is None else rate * stage.to,
+                (stage.name if stage.judged_as is None else stage.judged_as) if stage.phase == MEASURED else "",
+            )
+            for stage in shape.stages
+            if spans[stage.of] > 0
+        ),
+        mix=_mix(shape, target, size, n, response_format),
+        model=target.model,
+        loop=shape.loop,
+        clients=clients,
+        think_s=think_s,
+        gap_s=shape.gap_s,
+    )
+    _check(plan, target)
+    return plan
+
+
+def _mix(
+    shape: Scenario, target: Target, size: str | None, n: int | str | None, response_format: str | None
+) -> tuple[Kind, ...]:
+    def weighted(value: int | str | None, option: str) -> Weighted | None:
+        return None if value is None else parse_weighted(str(value), option)
+
+    rows = mixed(
+        shape.mix or (PLAIN,),
+        sizes=weighted(size, "--size"),
+        numbers=weighted(n, "--n"),
+        formats=weighted(response_format, "--response-format"),
+    )
+    filled = [
+        replace(
+            kind,
+            size=kind.size or target.default_size,
+            response_format=kind.response_format or target.default_response_format,
+        )
+        for kind in rows
+    ]
+    return mixed(filled, sizes=None, numbers=None, formats=None)  # what the defaults made alike is one kind
+
+
+def _check_loop(
+    shape: Scenario, rate: float | None, arrivals: str | None, clients: int | None, think: float | None, processes: int
+) -> None:
+    why = {
+        CLOSED: "its clients ask when they have been answered; use --clients and --think",
+        REPLACE: "one person types at a pace of their own",
+        OPEN: "its arrivals come at a rate; --clients and --think are of the scenario closed",
+    }[shape.loop]
+    given = {
+        "--rate": rate is not None and shape.loop != OPEN,
+        "--arrivals": arrivals is not None and shape.loop != OPEN,
+        "--clients": clients is not None and shape.loop != CLOSED,
+        "--think": think is not None and shape.loop != CLOSED,
+        "--processes": processes > 1 and shape.loop == REPLACE,
+    }
+    for option, applies in given.items():
+        if applies:
+            raise UsageError(f"{option} means nothing to the scenario {shape.name}: {why}")
+
+
+def _check(plan: LoadPlan, target: Target) -> None:
+    wrong = [
+        (not plan.rate_per_s > 0, "--rate must be above 0"),
+        (not plan.duration_s > 0, "--duration must be above 0"),
+        (plan.warmup_s < 0, "--warmup must not be negative"),
+        (plan.arrivals not in ARRIVALS, f"--arrivals {plan.arrivals}: one of {', '.join(ARRIVALS)}"),
+        (not 1 <= plan.processes <= _MOST_PROCESSES, f"--processes must be from 1 to {_MOST_PROCESSES}"),
+        (plan.in_flight_cap < plan.processes, "the in-flight cap must be at least 1 for each process"),
+        (
+            plan.loop == CLOSED and plan.clients < plan.processes,
+            f"--processes {plan.processes}: {plan.clients} clients cannot be shared among so many",
+        ),
+    ]
+    for kind in plan.mix:
+        wrong += _wrong_kind(kind, target)
+    expected = sum(stage.expected for stage in plan.stages)  # before a list so long is made
+    wrong += [
+        (expected > _MOST_ARRIVALS, f"{expected:.0f} arrivals are too many for one run: at most {_MOST_ARRIVALS}"),
+    ]
+    for applies, sentence in wrong:
+        if applies:
+            raise UsageError(sentence)
+    measured = [number for stage, number in zip(plan.stages, plan.by_stage(), strict=True) if stage.phase == MEASURED]
+    if not sum(measured):
+        raise UsageError("--rate and --duration make no arrival: raise one of them")
+
+
+def _wrong_kind(kind: Kind, target: Target) -> list[tuple[bool, str]]:
+    return [
+        (not 1 <= kind.n <= target.max_n, f"--n {kind.n}: the target declares 1 to {target.max_n}"),
+        (
+            bool(target.sizes) and kind.size not in target.sizes,
+            f"--size {kind.size}: the target declares {', '.join(target.sizes)}",
+        ),
+        (
+            kind.size not in (None, "auto") and size_px(kind.size or "") is None,
+            f"--size {kind.size}: write WIDTHxHEIGHT, for example 1024x1024",
+        ),
+        (
+            kind.response_format not in target.response_formats,
+            f"--response-format {kind.response_format}: the target declares {', '.join(target.response_formats)}",
+        ),
+    ]
+
+
+def with_rate(plan: LoadPlan, rate_per_s: float) -> LoadPlan:
+    """The same plan, of an open loop, at another rate."""
+    factor = rate_per_s / plan.rate_per_s
+    stages = tuple(
+        replace(
+            stage,
+            rate_per_s=stage.rate_per_s * factor,
+            to_rate_per_s=None if stage.to_rate_per_s is None else stage.to_rate_per_s * factor,
+        )
+        for stage in plan.stages
+    )
+    return replace(plan, rate_per_s=rate_per_s, stages=stages)
+
+
+def highest_rate_per_s(plan: LoadPlan, limit: Limit) -> float:
+    """The highest rate at which this plan's own arrivals stay within a limit, to 0.1 %; of an open loop.
+
+    Poisson arrivals bunch, so it is below the limit's even rate on a long run, and above it on a short one.
+    """
+    total = sum(stage.expected for stage in plan.stages) / plan.rate_per_s
+    low, high = (
+        0.0,
+        min(2.0 * max(limit.requests / total, limit.rate_per_s * (limit.burst or 1.0)), _MOST_ARRIVALS / total),
+    )
+    while high - low > high * 1e-3:
+        middle = (low + high) / 2
+        low, high = (middle, high) if with_rate(plan, middle).keeps(limit) else (low, middle)
+    return low
+
+
+def allowance(plan: LoadPlan, limit: Limit) -> str:
+    """What would keep a limit, in a few words."""
+    if plan.loop == CLOSED:
+        return "fewer --clients, or a longer --think"
+    if plan.loop == REPLACE:
+        return f"one person types {plan.rate_per_s * 60:.0f} prompts a minute: that takes a key that allows as many"
+    return f"for this duration and seed the highest rate is {highest_rate_per_s(plan, limit):.3g}/s"
+
+
+def pace(plan: LoadPlan) -> str:
+    """How arrivals come, in a few words."""
+    if plan.loop == CLOSED:
+        return (
+            f"{plan.clients} clients, {human_s(plan.think_s)} to think, at most {plan.rate_per_s:.3g}/s, a closed loop"
+        )
+    if plan.loop == REPLACE:
+        shortest, longest = plan.gap_s
+        return f"one person, a prompt every {human_s(shortest)} to {human_s(longest)}"
+    return f"{plan.rate_per_s:g}/s {plan.arrivals}"
+
+
+def require_within(plan: LoadPlan, limit: Limit | None) -> None:
+    """Refuse a plan that would exceed the limit of its key.
+
+    Raises:
+        UsageError: it does; says what would not.
+    """
+    if limit is None or plan.keeps(limit):
+        return
+    burst = f" (burst {limit.burst:g})" if limit.burst else ""
+    raise UsageError(
+        f"{pace(plan)}: the plan exceeds the declared limit of {limit.requests} requests in "
+        f"{limit.window_s:g} s{burst}; {allowance(plan, limit)}; change that, or pass --above-limit"
+    )
