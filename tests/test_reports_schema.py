@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 import sample_run
 from testcard import schemas
+from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
@@ -36,6 +37,8 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (Cost, SUMMARY["$defs"]["cost"]),
     (Bound, SUMMARY["$defs"]["bound"]),
     (LoadSummary, SUMMARY["$defs"]["load"]),
+    (CrowdSummary, SUMMARY["$defs"]["crowd"]),
+    (CrowdFigures, SUMMARY["$defs"]["crowdFigures"]),
 )
 """Each dataclass that is written, with its schema."""
 

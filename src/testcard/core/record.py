@@ -150,6 +150,8 @@ class Record(Jsonable):
     size: str | None = None
     """The size asked for under load, `1024x1024`."""
     attempt: int = 1
+    client: int | None = None
+    """Under load by a crowd: which of its clients asked, from 0."""
     held: tuple[str, ...] = ()
     """Requirements that this answer kept (under load: those that no earlier answer of the worker had shown)."""
     broken: tuple[Finding, ...] = ()

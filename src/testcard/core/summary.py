@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testcard.core.crowd import CrowdSummary
 from testcard.core.errors import RunFileError, TestcardError
 from testcard.core.record import Jsonable
 
@@ -110,6 +111,8 @@ class LoadSummary(Jsonable):
     arrivals_process: str = "poisson"
     size: str | None = None
     processes: int = 1
+    crowd: CrowdSummary | None = None
+    """What became of crowds, where the scenario sends them."""
     notes: tuple[str, ...] = ()
     """Whatever a reader must know before trusting the figures, a sentence each."""
 
