@@ -25,11 +25,13 @@ class Contract:
 
     @cached_property
     def request_schema(self) -> dict[str, Any]:
-        """CreateImageRequest with the target's own largest n and formats."""
+        """CreateImageRequest with the target's own largest n, formats and rules about fields."""
         schema: dict[str, Any] = copy.deepcopy(schemas.openapi()["components"]["schemas"]["CreateImageRequest"])
         fields = schema["properties"]
         fields["n"]["maximum"] = self.target.max_n
         fields["response_format"]["enum"] = [*self.target.response_formats, None]
+        for name, rule in self.target.request.items():
+            fields[name] = {**fields.get(name, {}), **rule} if rule else False
         return schema
 
     @cached_property
@@ -78,6 +80,8 @@ class Contract:
         checks: dict[str, tuple[bool, str, str]] = {
             "bearer": (target.auth == "bearer", na, 'the target asks for no key (auth = "none")'),
             "format": (name in target.response_formats, na, f"the target does not declare {name}"),
+            "field": (target.takes(name), na, f"the target takes no {name}"),
+            "fields": (any(target.request.values()), na, "the target declares no further field: see [target.request]"),
             "n": (target.max_n >= 2, na, "the target declares max_n = 1"),
             "model": (target.model is not None, missing, "no model named: pass --model"),
             "models": ("models" in target.capabilities, na, "the target does not declare the capability models"),

@@ -43,13 +43,14 @@ _NO_SIZE = ("big", "1024", "1024x", "x1024", "0x0", "-1x-1", "1024x1024x3")
 
 def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
     """Each way to break one field of the request schema, with the value to send (absent for `required`)."""
-    schema = contract.request_schema
+    schema, declared = contract.request_schema, contract.target.request
     for name in schema["required"]:
         yield _violation(name, "required", "present", "nothing"), ABSENT
     for name, field in schema["properties"].items():
-        if (name, "type") not in _REQUIREMENTS:
+        if not contract.target.takes(name) or ((name, "type") not in _REQUIREMENTS and name not in declared):
             continue
-        allowed = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        kinds = field.get("type", list(_OF_TYPE))
+        allowed = kinds if isinstance(kinds, list) else [kinds]
         for kind, values in _OF_TYPE.items():
             if kind not in allowed and not (kind == "integer" and "number" in allowed):
                 for value in values:
@@ -77,14 +78,22 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
     if "pattern" in field:
         for text in _NO_SIZE:
             yield _violation(name, "pattern", "WIDTHxHEIGHT", json.dumps(text)), text
+    if "maxLength" in field:
+        text = "x" * (field["maxLength"] + 1)
+        yield _violation(name, "maxLength", str(field["maxLength"]), f"{len(text)} characters"), text
     if "enum" in field:
         known = [value for value in field["enum"] if isinstance(value, str)]
-        for text in ("png", f"{known[-1]}s", known[0].upper(), ""):
+        for text in _near(known):
             yield _violation(name, "enum", " or ".join(known), json.dumps(text)), text
 
 
+def _near(known: list[str]) -> list[str]:
+    """Words that are none of those known, and might be taken for one."""
+    return [text for text in ("png", f"{known[-1]}s", known[0].upper(), "") if text not in known]
+
+
 def _violation(name: str, keyword: str, limit: str, sent: str) -> Violation:
-    return Violation(_REQUIREMENTS[name, keyword], name, keyword, limit, sent)
+    return Violation(_REQUIREMENTS.get((name, keyword), "generate.declared-field"), name, keyword, limit, sent)
 
 
 def combinations(

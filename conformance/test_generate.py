@@ -138,6 +138,12 @@ def test_response_format_type(verify: Verify) -> None:
     verify()
 
 
+@requirement("generate.declared-field", case.breaking("generate.declared-field"))
+def test_declared_field(verify: Verify) -> None:
+    """A further field that the target declares is held to its rule: what breaks it is refused, not ignored."""
+    verify()
+
+
 @requirement("generate.forbidden-combination", case.combined)
 def test_forbidden_combination(verify: Verify) -> None:
     """A body that breaks the request schema in several places is refused all the same, never with a 5xx."""

@@ -107,11 +107,16 @@ def _mix(
         replace(
             kind,
             size=kind.size or target.default_size,
-            response_format=kind.response_format or target.default_response_format,
+            response_format=kind.response_format or _default_format(target),
         )
         for kind in rows
     ]
     return mixed(filled, sizes=None, numbers=None, formats=None)  # what the defaults made alike is one kind
+
+
+def _default_format(target: Target) -> str | None:
+    """The form to ask for; None where the target takes no such field."""
+    return target.default_response_format if target.takes("response_format") else None
 
 
 def _check_loop(
@@ -173,7 +178,11 @@ def _wrong_kind(kind: Kind, target: Target) -> list[tuple[bool, str]]:
             f"--size {kind.size}: write WIDTHxHEIGHT, for example 1024x1024",
         ),
         (
-            kind.response_format not in target.response_formats,
+            kind.response_format is not None and not target.takes("response_format"),
+            f"--response-format: the target takes no response_format; it answers {target.default_response_format}",
+        ),
+        (
+            kind.response_format not in (None, *target.response_formats),
             f"--response-format {kind.response_format}: the target declares {', '.join(target.response_formats)}",
         ),
     ]

@@ -22,6 +22,8 @@ class Promise:
     default_format: str
     keys: Mapping[str, str]
     """The keys by role. They are printed, documented, and no secret."""
+    qualities: tuple[str, ...]
+    """A quality is checked, and makes no difference."""
     limits: Mapping[str, Limit]
     """The request limits by role."""
 
@@ -40,5 +42,6 @@ def promise(model: str | None = None) -> Promise:
         formats=tuple(row["response_formats"]),
         default_format=row["default_response_format"],
         keys=row["public_keys"],
+        qualities=tuple(row["request"]["quality"]["enum"]),
         limits={role: tight if role == "limited" else usual for role in row["public_keys"]},
     )

@@ -116,10 +116,18 @@ def _response_format(fields: Fields, promise: Promise) -> str | None:
     return f"`response_format` must be one of {', '.join(promise.formats)}."
 
 
+def _quality(fields: Fields, promise: Promise) -> str | None:
+    wanted = fields.get("quality")
+    if wanted is None or (isinstance(wanted, str) and wanted in promise.qualities):
+        return None
+    return f"`quality` must be one of {', '.join(promise.qualities)}."
+
+
 _CHECKS: Mapping[str, Callable[[Fields, Promise], str | None]] = {
     "model": _model,
     "prompt": _prompt,
     "n": _n,
     "size": _size,
     "response_format": _response_format,
+    "quality": _quality,
 }

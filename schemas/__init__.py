@@ -188,8 +188,11 @@ def profiles() -> tuple[str, ...]:
 
 
 def profile(name: str) -> dict[str, Any]:
-    """The fields of a target profile."""
-    return _toml(f"targets/{name}.toml")
+    """The fields of a target profile, over those of the profile that it extends."""
+    own = _toml(f"targets/{name}.toml")
+    base = profile(own.pop("extends")) if "extends" in own else {}
+    tables = {key: base[key] | value for key, value in own.items() if key in base and isinstance(value, dict)}
+    return base | own | tables
 
 
 @cache

@@ -33,7 +33,8 @@ from testcard.core.targetfile import profile_target
 MOCK = profile_target("mock")
 BARE = Target("http://127.0.0.1:1/v1")
 NARROW = replace(MOCK, max_n=1, response_formats=("b64_json",), default_response_format="b64_json", sizes=("64x64",))
-TARGETS = {"mock": MOCK, "bare": BARE, "narrow": NARROW, "no model": replace(MOCK, model=None)}
+TARGETS = {"bare": BARE, "narrow": NARROW, "no model": replace(MOCK, model=None)}
+TARGETS |= {name: profile_target(name) for name in schemas.profiles()}
 
 
 def errors(target: Target, body: object) -> list[str]:

@@ -26,12 +26,12 @@ class Asker:
         self.thorough = thorough
 
     def body(self, subject: str, **fields: Any) -> dict[str, Any]:
-        """A good body about a subject."""
+        """A good body about a subject, without the fields that the target does not take."""
         salt = self.salt(subject, 8)
         base: dict[str, Any] = {"prompt": f"A test card for {subject}, no. {salt}"}
         if self.target.model is not None:
             base["model"] = self.target.model
-        return base | fields
+        return base | {name: value for name, value in fields.items() if self.target.takes(name)}
 
     def good(self, case: str, requirement: str, body: dict[str, Any], **changes: Any) -> Request:
         """A request that must be answered with pictures."""

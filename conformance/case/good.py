@@ -22,13 +22,15 @@ def full(ask: Asker) -> list[Request]:
 
 
 def b64_json(ask: Asker) -> list[Request]:
+    if not ask.target.takes("response_format"):
+        return minimal(ask) if _offers(ask, "b64_json") else []  # it comes so by itself
     body = ask.body("base64", response_format="b64_json")
     return [ask.good(PROBES[2], "generate.b64-json", body)] if _offers(ask, "b64_json") else []
 
 
 def url(ask: Asker) -> list[Request]:
     """Where the full body does not ask for a url, a request of its own does."""
-    if not _offers(ask, "url") or ask.target.response_formats[0] == "url":
+    if not _offers(ask, "url") or ask.target.response_formats[0] == "url" or not ask.target.takes("response_format"):
         return full(ask) if _offers(ask, "url") else []
     return [ask.good("url", "generate.url", ask.body("a url", response_format="url"))]
 

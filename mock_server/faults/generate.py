@@ -6,7 +6,7 @@ from testcard.mock_server.faults.fault import Fault
 from testcard.mock_server.faults.shape import FieldsChange, always, has, lacks, mend, refuse
 from testcard.mock_server.validation import is_integer
 
-_DOCUMENTED = frozenset({"model", "prompt", "n", "size", "response_format"})
+_DOCUMENTED = frozenset({"model", "prompt", "n", "size", "response_format", "quality"})
 
 
 def _row(requirement: str, name: str, describe: str, fields: FieldsChange) -> Fault:
@@ -25,7 +25,7 @@ FAULTS = (
         "full",
         "full-refused",
         "A body with all of the documented fields is refused.",
-        refuse(lambda fields, _: fields.keys() >= _DOCUMENTED, 400, "There are too many fields."),
+        refuse(lambda fields, _: fields.keys() >= _DOCUMENTED - {"quality"}, 400, "There are too many fields."),
     ),
     _row(
         "default-format",
@@ -94,5 +94,17 @@ FAULTS = (
         "unknown-field-500",
         "A field that is not documented is answered with 500.",
         refuse(lambda fields, _: not fields.keys() <= _DOCUMENTED),
+    ),
+    _row(
+        "declared-field",
+        "quality-ignored",
+        "A quality that is not documented is replaced by the default.",
+        mend(has("quality", lambda _: True), quality=always("auto")),
+    ),
+    _row(
+        "declared-field",
+        "quality-500",
+        "A quality that is not documented is answered with 500.",
+        refuse(lambda fields, promise: fields.get("quality") not in (None, *promise.qualities)),
     ),
 )

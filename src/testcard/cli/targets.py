@@ -18,11 +18,8 @@ def targets(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([target.describe() for target in found], indent=2))
         return
+    width = max(len(target.name) for target in found)
     for target in found:
-        click.echo(f"{target.name}")
-        click.echo(f"  {target.base_url} · {target.model} · dialect {target.dialect}")
-        limit = f"{target.limit.requests} requests in {target.limit.window_s:g} s" if target.limit else "not declared"
-        click.echo(f"  sizes {', '.join(target.sizes) or 'not declared'} · n ≤ {target.max_n} · limit {limit}")
-        for role, variable in target.keys.items():
-            if role not in target.public_keys:
-                click.echo(f"  {role:<12}  {variable}")
+        click.echo(f"{target.name:<{width}}  {target.about}")
+    click.echo()
+    click.echo("Keys come from the environment: " + ", ".join(found[0].keys.values()))

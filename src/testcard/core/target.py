@@ -9,7 +9,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from testcard.core.errors import UsageError
@@ -61,6 +61,8 @@ class Target:
     base_url: str
     model: str | None = None
     name: str = "unnamed"
+    about: str = ""
+    """A line for people."""
     dialect: str = "openai"
     auth: str = "bearer"
     sizes: tuple[str, ...] = ()
@@ -87,6 +89,9 @@ class Target:
     """Environment variables by role."""
     public_keys: Mapping[str, str] = field(default_factory=dict)
     """Keys that are no secret, by role: those of the bundled mock. Only profiles that ship may have them."""
+    request: Mapping[str, Mapping[str, Any] | Literal[False]] = field(default_factory=dict)
+    """Fields of the request body where the target differs from OpenAI's schema: keywords of JSON Schema, or False for
+    a field that it does not take and that is never sent."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every API request; `env:NAME` takes the value from the environment."""
     slos: tuple[Slo, ...] = ()
@@ -106,6 +111,10 @@ class Target:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    def takes(self, name: str) -> bool:
+        """Whether a field may stand in a request."""
+        return self.request.get(name) is not False
+
     def describe(self) -> dict[str, Any]:
         """What reports may say about the target: no keys, no header values."""
         told: dict[str, Any] = {
@@ -122,6 +131,10 @@ class Target:
             "price_usd_per_image": self.price_usd_per_image,
             "header_names": sorted(self.headers),
         }
+        if self.about:
+            told["about"] = self.about
+        if self.request:
+            told["request"] = {name: dict(rule) if rule else False for name, rule in self.request.items()}
         for name, limit in (("limit", self.limit), ("limited", self.limited)):
             if limit is not None:
                 told[name] = {"requests": limit.requests, "window_s": limit.window_s, "burst": limit.burst}

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from testcard import schemas
 from testcard.core.errors import UsageError
 from testcard.core.quantity import size_px
+from testcard.core.requestrule import request_rules
 from testcard.core.target import CAPABILITIES, FORMATS, ROLES, KnownFailure, Limit, Slo, Target
 
 
@@ -135,7 +136,7 @@ def _merge(base: dict[str, Any], tables: Mapping[str, Any], where: str) -> dict[
     """The fields of `tables` over those of `base`; keys and headers are merged name by name."""
     merged = dict(base)
     for key, value in tables.items():
-        if key in ("keys", "headers"):
+        if key in ("keys", "headers", "request"):
             if not isinstance(value, Mapping):
                 raise UsageError(f"{where}: [target.{key}] must be a table")
             merged[key] = {**merged.get(key, {}), **value}
@@ -169,6 +170,8 @@ def _build(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Tar
     for name in ("limit", "limited"):
         if name in merged:
             merged[name] = _limit(merged[name], f"{where}: [target.{name}]")
+    if "request" in merged:
+        merged["request"] = request_rules(merged["request"], f"{where}: [target.request]")
     for name in ("sizes", "response_formats", "capabilities", "media_hosts"):
         if name in merged:
             merged[name] = _strings(merged[name], f"{where}: {name}")
@@ -204,7 +207,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _NUMBER = (int, float)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
-    "name": str, "default_size": str, "default_response_format": str, "ca_file": str,
+    "name": str, "about": str, "default_size": str, "default_response_format": str, "ca_file": str,
 }  # fmt: skip
 _WORDS = {
     name: "an integer" if kind is int else "a string" if kind is str else "a number" for name, kind in _KINDS.items()
@@ -215,6 +218,7 @@ def _check_values(target: Target, where: str) -> None:
     names, default = schemas.dialects(), target.default_size
     odd_default = bool(target.sizes) and default is not None and default not in target.sizes
     odd_format = target.default_response_format not in target.response_formats
+    not_said = not target.takes("response_format") and len(target.response_formats) != 1
     no_ca = target.ca_file is not None and not Path(target.ca_file).is_file()
     wrong = (
         (target.dialect not in names, f"dialect = {target.dialect!r}: one of {', '.join(names)}"),
@@ -227,6 +231,7 @@ def _check_values(target: Target, where: str) -> None:
         (not set(target.capabilities) <= set(CAPABILITIES), f"capabilities: of {', '.join(CAPABILITIES)}"),
         (odd_format, "default_response_format is not one of response_formats"),
         (odd_default, "default_size is not one of sizes"),
+        (not_said, 'response_format = false: response_formats must be the one that comes, ["b64_json"] say'),
         (no_ca, f"ca_file {target.ca_file}: no such file"),
     )
     for applies, sentence in wrong:
