@@ -23,10 +23,17 @@ def matches(parts: SplitResult, declared: str) -> bool:
 
 
 def refusal(url: str, target: Target) -> str | None:
-    """Why a picture's URL must not be fetched, or None where it may.
+    """Why a picture's URL must not be fetched, or None where it may."""
+    found = addresses(url, target)
+    return found if isinstance(found, str) else None
+
+
+def addresses(url: str, target: Target) -> tuple[str, ...] | str:
+    """The addresses from which a picture may be fetched, or why it must not be.
 
     Declared hosts, the target's own host and public addresses are fine; private, link-local and loopback
-    addresses that nobody declared are not.
+    addresses that nobody declared are not. Whoever fetches must connect to the addresses that were checked: a name
+    may resolve to others the next time. Empty: the host is trusted by its name, wherever that leads.
     """
     try:
         parts = urlsplit(url)
@@ -39,12 +46,13 @@ def refusal(url: str, target: Target) -> str | None:
         return "it carries credentials"
     same = parts.hostname == target.host or (target.on_loopback and is_loopback(parts.hostname))
     if same or any(matches(parts, host) for host in target.media_hosts):
-        return None  # `localhost` and 127.0.0.1 are one host by two names, and servers mix them
+        return ()  # `localhost` and 127.0.0.1 are one host by two names, and servers mix them
     try:
         found = socket.getaddrinfo(parts.hostname, port or 443, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         return f"the host {parts.hostname} does not resolve here"
-    for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
-            return f"{parts.hostname} is the private address {address[0]}: name it in media_hosts of a target file"
-    return None
+    checked = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+    for address in checked:
+        if not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            return f"{parts.hostname} is the private address {address}: name it in media_hosts of a target file"
+    return checked

@@ -1,0 +1,162 @@
+"""The network under the HTTP client: a deadline for the whole exchange, checked addresses, every byte that came.
+
+httpx's timeouts are per read, so a server that drips a byte now and then runs into none of them; and what follows
+the end of an answer is thrown away unseen. httpcore reads from whatever network it is given, and this is ours.
+
+Rule 1: an exchange runs in one thread from its first byte to its last; what belongs to it is kept by thread.
+Rule 2: nothing here knows a request, a record or a key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import h11
+import httpcore
+
+_PIECE_BYTES = 64 * 1024
+_LINGER_S = 0.005
+"""How long the connection is watched after an answer: what follows its end is usually there at once."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What belongs to one exchange."""
+
+    deadline: float
+    """On `time.monotonic()`: the answer has to be complete."""
+    addresses: tuple[str, ...] = ()
+    """Where to connect, whatever the host's name resolves to by now; empty: wherever it does."""
+    received: list[bytes] = field(default_factory=list)
+    """Every byte that came, in the pieces in which it was read."""
+    complete_at: float | None = None
+    """On `time.monotonic()`: when the answer's last byte was there."""
+    closed: bool = False
+    """Whether the server had closed the connection by then."""
+
+    def left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
+        """Seconds for the next step.
+
+        Raises:
+            TimeoutException: there are none.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise late("the exchange took longer than its deadline")
+        return left if timeout is None else min(left, timeout)
+
+
+class Network(httpcore.NetworkBackend):
+    """Connects and reads for every exchange that it is told of by `exchange`."""
+
+    def __init__(self) -> None:
+        self._system = httpcore.SyncBackend()
+        self._here = threading.local()
+
+    @contextlib.contextmanager
+    def exchange(self, deadline: float, addresses: tuple[str, ...] = ()) -> Iterator[Watch]:
+        """Watch what this thread does on the network until the block ends."""
+        self._here.watch = Watch(deadline, addresses)
+        try:
+            yield self._here.watch
+        finally:
+            self._here.watch = None
+
+    @property
+    def watch(self) -> Watch:
+        watch: Watch = self._here.watch
+        return watch
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        *others, last = self.watch.addresses or (host,)
+        for address in others:
+            with contextlib.suppress(httpcore.ConnectError):
+                return self._connect(address, port, timeout, local_address, socket_options)
+        return self._connect(last, port, timeout, local_address, socket_options)
+
+    def _connect(
+        self, host: str, port: int, timeout: float | None, local: str | None, options: Iterable[Any] | None
+    ) -> Stream:
+        left = self.watch.left(timeout, httpcore.ConnectTimeout)
+        return Stream(self, self._system.connect_tcp(host, port, left, local, options))
+
+
+class Stream(httpcore.NetworkStream):
+    """One connection. Whoever uses it has its own watch."""
+
+    def __init__(self, network: Network, inner: httpcore.NetworkStream) -> None:
+        self._network = network
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        watch = self._network.watch
+        data = self._inner.read(max_bytes, watch.left(timeout, httpcore.ReadTimeout))
+        watch.received.append(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _PIECE_BYTES):
+            left = self._network.watch.left(timeout, httpcore.WriteTimeout)
+            self._inner.write(buffer[start : start + _PIECE_BYTES], left)
+
+    def end(self) -> None:
+        """The answer is complete: note when, and look whether anything follows it."""
+        watch = self._network.watch
+        watch.complete_at = time.monotonic()
+        try:
+            data = self._inner.read(_PIECE_BYTES, _LINGER_S)
+        except httpcore.ReadTimeout:
+            return  # as it should be: the connection is quiet
+        except httpcore.ReadError:
+            data = b""
+        watch.closed = not data
+        watch.received.append(data)
+        if data:
+            self.close()  # the next answer on it could begin anywhere
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._network.watch.left(timeout, httpcore.ConnectTimeout)
+        self._network.watch.received.clear()  # what a proxy said before is no part of the answer
+        return Stream(self._network, self._inner.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def excess(method: str, received: Iterable[bytes]) -> bytes:
+    """What follows the end of an answer, empty lines apart.
+
+    A client must not take it for an answer to anything (RFC 9112, section 9.2), so nobody ever sees it: the rest
+    of a body that is longer than its Content-Length, or a second answer.
+
+    Args:
+        received: the bytes of one whole answer to a request with that method, and whatever came after it.
+    """
+    reader = h11.Connection(h11.CLIENT)
+    reader.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
+    reader.send(h11.EndOfMessage())
+    reader.receive_data(b"".join(received))
+    while True:
+        match reader.next_event():
+            case h11.EndOfMessage():
+                return reader.trailing_data[0].lstrip(b"\r\n")
+            case h11.NEED_DATA | h11.PAUSED | h11.ConnectionClosed():
+                return b""
