@@ -3,48 +3,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from testcard.core.record import Finding, Record
 
+_DIGITS = 24  # 96 bits: two pictures of a million agree in them by chance in no run of anybody
+
 
 class Across:
-    """Watches a run's records for pictures and request ids that come twice. Memory: two short entries a record."""
+    """Watches a run's answers for pictures and request ids that come twice. Memory: about 200 bytes an answer."""
 
     def __init__(self) -> None:
-        self._pictures: dict[str, tuple[str, int]] = {}
+        self._pictures: dict[str, int] = {}
+        """The record that had a picture first."""
+        self._prompts: dict[int, str] = {}
+        """What records asked for, where it may not be theirs alone."""
         self._ids: dict[str, int] = {}
         self._compared = False
 
     def add(self, record: Record) -> Iterator[Finding]:
         """The findings that this record makes together with earlier ones."""
-        prompt = _prompt(record)
-        for picture in record.pictures:
-            if picture.format is None:
-                continue
-            earlier = self._pictures.setdefault(picture.sha256, (prompt, record.number))
-            if earlier[0] != prompt:
-                yield Finding(
-                    "image.distinct",
-                    held=False,
-                    expected="different pictures for different prompts",
-                    actual=f"records {earlier[1]} and {record.number} got the same bytes",
-                    evidence=(earlier[1], record.number),
-                )
-        if not self._compared and len({prompt for prompt, _ in self._pictures.values()}) > 1:
-            self._compared = True
-            numbers = tuple(number for _, number in self._pictures.values())
-            yield Finding("image.distinct", held=True, evidence=numbers)
+        self._prompts[record.number] = _prompt(record)
+        digests = [picture.sha256 for picture in record.pictures if picture.format]
         given = next((value for name, value in record.headers if name.lower() == "x-request-id"), None)
-        if given:
-            first = self._ids.setdefault(given, record.number)
-            if first != record.number:
+        yield from self.compare(record.number, digests, given)
+
+    def compare(self, number: int, digests: Sequence[str], given_id: str | None) -> Iterator[Finding]:
+        """The findings that an answer makes together with earlier ones.
+
+        Args:
+            number: of its record; its prompt is its own, if add() was not told of it.
+            digests: of its pictures, hexadecimal.
+            given_id: the answer's X-Request-Id.
+        """
+        new = False
+        for digest in digests:
+            earlier = self._pictures.setdefault(digest[:_DIGITS], number)
+            new = new or earlier == number
+            if earlier == number or self._prompts.get(earlier, earlier) == self._prompts.get(number, number):
+                continue
+            yield Finding(
+                "image.distinct",
+                held=False,
+                expected="different pictures for different prompts",
+                actual=f"records {earlier} and {number} got the same bytes",
+                evidence=(earlier, number),
+            )
+        if new and not self._compared:
+            first = next(iter(self._pictures.values()))
+            if self._prompts.get(first, first) != self._prompts.get(number, number):
+                self._compared = True
+                yield Finding("image.distinct", held=True, evidence=tuple(dict.fromkeys(self._pictures.values())))
+        if given_id:
+            first = self._ids.setdefault(given_id, number)
+            if first != number:
                 yield Finding(
                     "identity.request-id",
                     held=False,
                     expected="an id of its own for every answer",
-                    actual=f"records {first} and {record.number} both carry {given[:60]}",
-                    evidence=(first, record.number),
+                    actual=f"records {first} and {number} both carry {given_id[:60]}",
+                    evidence=(first, number),
                 )
 
 

@@ -14,6 +14,8 @@ import warnings
 import zlib
 from dataclasses import dataclass
 
+import pybase64
+from isal import isal_zlib
 from PIL import Image
 
 from testcard.conformance.pngrows import missing_rows
@@ -23,6 +25,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _FORMATS = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
 _TWICE = "it is base64 of base64"
 _MOST_PIXELS = 64_000_000
+_SHORT_BYTES = 512
+_SHORT_PIXELS = 50  # a byte; one colour takes about that in a JPEG, and less in the others
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -33,15 +37,16 @@ class Inspection:
     picture: Picture
     problem: str | None = None
     """Why it is not a whole picture, or None."""
-    blank: bool = False
-    """Every pixel has the same colour."""
+    blank: bool | None = None
+    """Every pixel has the same colour; None: nobody looked."""
 
 
 def inspect(data: bytes, *, full: bool = True) -> Inspection:
     """Look at a picture's bytes.
 
     Args:
-        full: decode every pixel; otherwise headers, structure and checksums only.
+        full: decode every pixel; otherwise headers, structure and checksums only, unless it is so short for its size
+            that it may well be of one colour.
     """
     digest = hashlib.sha256(data).hexdigest()
     kind = _magic(data)
@@ -51,7 +56,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
         )
     problem = _structure(kind, data)
     width = height = None
-    blank = False
+    blank = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the bound is ours
@@ -59,13 +64,13 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                 width, height = image.size
                 if width * height > _MOST_PIXELS:
                     problem = problem or f"{width}x{height} is more than this reader decodes"
-                elif full:
+                elif full or len(data) < max(_SHORT_BYTES, width * height // _SHORT_PIXELS):
                     image.load()
                     blank = _blank(image)
                     problem = problem or (missing_rows(data) if kind == "png" else None)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         problem = problem or f"it does not decode: {error}"
-    return Inspection(Picture(len(data), digest, kind, width, height), problem, blank and problem is None)
+    return Inspection(Picture(len(data), digest, kind, width, height), problem, None if problem else blank)
 
 
 def strict_base64(text: str) -> tuple[bytes | None, str | None]:
@@ -73,6 +78,8 @@ def strict_base64(text: str) -> tuple[bytes | None, str | None]:
 
     The bytes are what a lenient decoder makes of it, so that the picture can be judged all the same.
     """
+    if (decoded := _decoded(text)) is not None:
+        return decoded, None
     data = text.encode("utf-8", "replace")
     problem = _base64_problem(data)
     if problem is None:
@@ -86,6 +93,19 @@ def strict_base64(text: str) -> tuple[bytes | None, str | None]:
     except binascii.Error:
         return None, problem
     return decoded, problem
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes of base64 that nothing is wrong with, or None: then the slow way says what is."""
+    try:
+        decoded = pybase64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return None if not decoded or _is_base64(decoded) else decoded
+
+
+def _is_base64(data: bytes) -> bool:
+    return len(data) > 64 and len(data) % 4 == 0 and _BASE64.fullmatch(data) is not None
 
 
 def _base64_problem(data: bytes) -> str | None:
@@ -105,9 +125,7 @@ def _base64_problem(data: bytes) -> str | None:
         decoded = binascii.a2b_base64(data, strict_mode=True)
     except binascii.Error as error:
         return f"it does not decode: {error}"
-    if len(decoded) > 64 and len(decoded) % 4 == 0 and _BASE64.fullmatch(decoded):
-        return _TWICE
-    return None
+    return _TWICE if _is_base64(decoded) else None
 
 
 def _magic(data: bytes) -> str | None:
@@ -139,7 +157,7 @@ def _png_structure(data: bytes) -> str | None:
         name = bytes(view[position + 4 : position + 8])
         if end > len(data):
             return f"the PNG is truncated in its {name.decode('ascii', 'replace')} chunk"
-        if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
+        if isal_zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             return f"the checksum of the PNG's {name.decode('ascii', 'replace')} chunk is wrong"
         if name == b"IEND":
             return None

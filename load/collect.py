@@ -5,18 +5,22 @@ planned = sent + dropped, sent = answered + lost; nothing is counted that is not
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from testcard.core.record import Record
 from testcard.load.brief import Brief
+from testcard.load.ending import Ending, parse
 from testcard.load.generator import WorkerReport
 from testcard.load.journal import Tail
 from testcard.load.plan import CLOSED, Arrival
 
 CAPPED = "the in-flight cap"
+_MOST_TOGETHER = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +69,25 @@ class Collector:
     """The state of every planned arrival.
 
     Args:
-        add: takes each record.
+        add: takes each record that nobody judged: dropped or lost.
+        pass_on: takes the judged ones, as endings and as lines of records.jsonl.
     """
 
-    def __init__(self, brief: Brief, add: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        brief: Brief,
+        *,
+        add: Callable[[Record], None],
+        pass_on: Callable[[Sequence[Ending], Sequence[bytes]], None],
+    ) -> None:
         self._brief = brief
         self._add = add
-        self._arrivals = brief.plan.schedule()
-        self._sent: dict[int, tuple[str, float]] = {}
-        """Arrivals under way: wall-clock time and span of sending."""
-        self._done = bytearray(len(self._arrivals))
+        self._pass_on = pass_on
+        self._sent: dict[int, float] = {}
+        """Arrivals under way: the span of sending."""
+        self._done = bytearray(brief.plan.count)
         self.watches = [WorkerWatch(brief, worker) for worker in range(brief.plan.processes)]
-        self.progress = Progress(planned=len(self._arrivals))
+        self.progress = Progress(planned=brief.plan.count)
         self.billed = 0
         self.begins_s = 0.0
         """When the load starts, on the run's clock."""
@@ -88,15 +99,30 @@ class Collector:
             for line in watch.journal.lines():
                 self._take(watch, line)
                 lines += 1
-            for line in watch.answers.lines():
-                self._take_answer(watch, line)
-                lines += 1
+            lines += self._read_answers(watch)
         return lines
 
-    def _take(self, watch: WorkerWatch, line: dict[str, Any]) -> None:
+    def _read_answers(self, watch: WorkerWatch) -> int:
+        lines, endings, records = 0, [], []
+        for line in watch.answers.lines():
+            lines += 1
+            if not line.startswith(b"["):
+                self._take_notice(watch, json.loads(line))
+                continue
+            ending, record = parse(line)
+            endings.append(ending)
+            records.append(record)
+            if len(endings) >= _MOST_TOGETHER:
+                self._take_answers(endings, records)
+                endings, records = [], []
+        self._take_answers(endings, records)
+        return lines
+
+    def _take(self, watch: WorkerWatch, text: bytes) -> None:
+        line = json.loads(text)
         if "sent" in line:
             if not self._done[line["sent"]]:  # the answer may have been read before
-                self._sent[line["sent"]] = (line["at"], line["s"])
+                self._sent[line["sent"]] = line["s"]
         elif "dropped" in line:
             self._drop(line["dropped"], f"not sent: {CAPPED} of {self._brief.plan.in_flight_cap} was reached")
         elif "present" in line:
@@ -106,14 +132,18 @@ class Collector:
         elif "footer" in line:
             watch.report = WorkerReport.from_json(line["footer"])
 
-    def _take_answer(self, watch: WorkerWatch, line: dict[str, Any]) -> None:
-        if "record" in line:
-            record = Record.from_json(line["record"])
-            index = record.number - self._brief.first_number
+    def _take_answers(self, endings: Sequence[Ending], records: Sequence[bytes]) -> None:
+        if not endings:
+            return
+        for ending in endings:
+            index = ending.number - self._brief.first_number
             self._sent.pop(index, None)
-            self.billed += record.images
-            self._finish(index, record)
-        elif "ready" in line:
+            self.billed += ending.images
+            self._finish(index, ending.outcome)
+        self._pass_on(endings, records)
+
+    def _take_notice(self, watch: WorkerWatch, line: dict[str, Any]) -> None:
+        if "ready" in line:
             watch.judging = True
         elif "footer" in line:
             watch.judged = line["footer"]
@@ -131,10 +161,9 @@ class Collector:
             worker = self._brief.plan.worker_of(index)
             lost, unsent = short.get(worker, (0, 0))
             if index in self._sent:
-                at, sent_s = self._sent[index]
+                sent_s = self._sent[index]
                 why = "stopped while it was under way" if stopped else f"worker {worker} died before it had an answer"
-                record = self._bare(self._arrivals[index], outcome="lost", failure=f"lost: {why}")
-                self._finish(index, replace(record, at=at, sent_s=sent_s))
+                self._end(index, outcome="lost", failure=f"lost: {why}", sent_s=sent_s)
                 short[worker] = lost + 1, unsent
             elif not stopped and self._brief.plan.loop != CLOSED:  # whose plan is only the most that there can be
                 self._drop(index, f"not sent: worker {worker} died")
@@ -142,35 +171,44 @@ class Collector:
         return short
 
     def _drop(self, index: int, reason: str) -> None:
-        self._finish(index, self._bare(self._arrivals[index], outcome="dropped", failure=reason))
+        self._end(index, outcome="dropped", failure=reason)
 
-    def _bare(self, arrival: Arrival, *, outcome: str, failure: str) -> Record:
+    @cached_property
+    def _arrivals(self) -> list[Arrival]:
+        return self._brief.plan.schedule()  # made only where it is needed: a run may have a million
+
+    def _end(self, index: int, *, outcome: str, failure: str, sent_s: float | None = None) -> None:
+        """The record of an arrival that no judge has seen."""
+        arrival = self._arrivals[index]
         plan, planned_s = self._brief.plan, self.begins_s + arrival.offset_s
-        return Record(
+        moment = datetime.fromtimestamp(self._brief.wall(planned_s if sent_s is None else sent_s), UTC)
+        record = Record(
             number=self._brief.first_number + arrival.index,
             case=f"load {plan.scenario}, arrival {arrival.index + 1}",
             phase=arrival.phase,
-            at=datetime.fromtimestamp(self._brief.wall(planned_s), UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
+            at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             method="POST",
             url=f"{self._brief.target.base_url}/images/generations",
             failure=failure,
             planned_s=round(planned_s, 6),
+            sent_s=sent_s,
             outcome=outcome,
             worker=plan.worker_of(arrival.index),
             stage=arrival.stage or None,
             size=arrival.kind.size,
         )
-
-    def _finish(self, index: int, record: Record) -> None:
-        self._done[index] = 1
+        self._finish(index, outcome)
         self._add(record)
-        seen, outcome = self.progress, record.outcome
+
+    def _finish(self, index: int, outcome: str) -> None:
+        self._done[index] = 1
+        seen = self.progress
         sent = outcome != "dropped"
-        self.progress = replace(
-            seen,
-            done=seen.done + 1,
-            valid=seen.valid + (outcome == "valid"),
-            limited=seen.limited + (outcome == "limited"),
-            failed=seen.failed + (sent and outcome not in ("valid", "limited", "cancelled")),
-            dropped=seen.dropped + (not sent),
+        self.progress = Progress(
+            seen.planned,
+            seen.done + 1,
+            seen.valid + (outcome == "valid"),
+            seen.limited + (outcome == "limited"),
+            seen.failed + (sent and outcome not in ("valid", "limited", "cancelled")),
+            seen.dropped + (not sent),
         )

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from select import POLLIN
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import gevent
 from gevent import ssl
+from gevent.monkey import get_original
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
 
 from testcard.core.exchange import CANCELLED, Failure, Response
 from testcard.core.transcript import decoded
+from testcard.load.arena import Arena, Lease
 
-_BLOCK = 256 * 1024
+_BLOCK = 64 * 1024  # larger ones are new memory from the system each time
+_EXCESS = 16
 _MOST_BYTES = 128 * 1024 * 1024
 _CONNECT_S = 10.0
 _IDLE_S = 4.0  # servers close idle connections, usually after 5 s or more; a request must not meet that
@@ -38,7 +42,14 @@ class Reply:
     """When the headers were complete."""
     last_byte: float | None = None
     response: Response | None = None
+    """Without its body where that has a place in the arena."""
     failure: Failure | None = None
+    lease: Lease | None = None
+    size_bytes: int = 0
+    """Of the body."""
+
+
+_poll = get_original("select", "poll")
 
 
 class Replaced(BaseException):
@@ -46,19 +57,36 @@ class Replaced(BaseException):
 
 
 class _Fresh:
-    """Leaves out connections that have been idle for so long that the server may be about to close them."""
+    """Keeps idle connections, and leaves out those that have been idle for so long that the server may be about to
+    close them. Needs no queue: there are as many connections as requests.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._idle_since: dict[int, float] = {}
+        self._idle: list[tuple[float, Any]] = []
         super().__init__(*args, **kwargs)
 
-    def return_socket(self, sock: Any) -> None:
-        self._idle_since[sock.fileno()] = time.monotonic()
-        super().return_socket(sock)  # type: ignore[misc]  # the pool that this is mixed into
+    def get_socket(self) -> Any:
+        while self._idle:
+            since, sock = self._idle.pop()
+            if time.monotonic() - since < _IDLE_S and not _readable(sock):
+                return sock
+            sock.close()
+        sock = self._create_socket()  # type: ignore[attr-defined]  # of the pool that this is mixed into
+        sock.settimeout(None)  # the deadline of the whole exchange holds
+        return sock
 
-    def _is_socket_alive(self, sock: Any) -> bool:
-        fresh = time.monotonic() - self._idle_since.get(sock.fileno(), 0.0) < _IDLE_S
-        return fresh and super()._is_socket_alive(sock)  # type: ignore[misc]  # likewise
+    def return_socket(self, sock: Any) -> None:
+        self._idle.append((time.monotonic(), sock))
+
+    def release_socket(self, sock: Any) -> None:
+        sock.close()
+
+
+def _readable(sock: Any) -> bool:
+    """Whether there is something to read where nothing should be: an end, or what belongs to no answer."""
+    poll = _poll()
+    poll.register(sock.fileno(), POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Pool(_Fresh, ConnectionPool):
@@ -81,6 +109,20 @@ class _Answer(HTTPSocketPoolResponse):
         self.chunks.append(buf)
         self.size_bytes += len(buf)
 
+    @property
+    def plain_length(self) -> int | None:
+        """How long the body is, where Content-Length alone says so and the bytes are those of the body (RFC 9112,
+        section 6.3). The parser has refused contradictions by then.
+        """
+        plain = "transfer-encoding" not in self and "content-encoding" not in self
+        length = self.get("content-length")
+        return int(length) if plain and isinstance(length, str) and length.isdecimal() else None
+
+    def finish(self) -> None:
+        """The body came by another way than the parser, and is complete: the connection is free again."""
+        self.message_complete = True
+        self.release()
+
 
 class Connections:
     """Connections to any number of hosts.
@@ -89,12 +131,14 @@ class Connections:
         most: connections to each host; no fewer than requests under way at once, or one would wait for another.
         timeout_s: for a whole exchange.
         ca_file: certificates to trust in place of the system's.
+        arena: takes the bodies of long answers.
     """
 
-    def __init__(self, *, most: int, timeout_s: float, ca_file: str | None) -> None:
+    def __init__(self, *, most: int, timeout_s: float, ca_file: str | None, arena: Arena) -> None:
         self._most = most
         self._timeout_s = timeout_s
         self._ca_file = ca_file
+        self._arena = arena
         self._pools: dict[tuple[str, str], ConnectionPool] = {}
 
     def ask(self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> Reply:
@@ -105,7 +149,7 @@ class Connections:
         except (ValueError, UnicodeError) as error:
             now = time.monotonic()
             return Reply(now, failure=Failure("connect", f"{url!r} cannot be asked: {error}"))
-        partial = _Partial(time.monotonic())
+        partial = _Partial(time.monotonic(), self._arena)
         try:
             with gevent.Timeout(self._timeout_s) as deadline:
                 partial.receive(pool, method, head + (body or b""))
@@ -139,8 +183,10 @@ class Connections:
 class _Partial:
     """An exchange while it goes on; what is known of it stands when the deadline strikes."""
 
-    def __init__(self, sent: float) -> None:
+    def __init__(self, sent: float, arena: Arena) -> None:
         self.sent = sent
+        self._arena = arena
+        self._lease: Lease | None = None
         self.first_byte: float | None = None
         self.last_byte: float | None = None
         self.failure: Failure | None = None
@@ -179,6 +225,12 @@ class _Partial:
     def _read(self, answer: _Answer, sock: Any) -> None:
         self.first_byte = time.monotonic()
         self._answer = answer
+        length = answer.plain_length
+        if length is not None and not answer.message_complete and answer.size_bytes < length:
+            self._lease = self._arena.take(length + _EXCESS)
+        if self._lease is not None and length is not None:
+            self._read_plain(answer, sock, self._arena.view(self._lease), length)
+            return
         while not answer.message_complete:
             answer.feed(sock.recv(_BLOCK))
             if answer.size_bytes > _MOST_BYTES:
@@ -186,17 +238,45 @@ class _Partial:
                 return
         self.last_byte = time.monotonic()
 
+    def _read_plain(self, answer: _Answer, sock: Any, place: memoryview, length: int) -> None:
+        """Receive a body of known length to where it is judged, past the parser, which would copy it."""
+        beginning = b"".join(answer.chunks)
+        place[: len(beginning)] = beginning
+        answer.chunks.clear()
+        have = len(beginning)
+        while have < length:
+            received = sock.recv_into(place[have : length + _EXCESS])
+            if received == 0:
+                self.failure = Failure("framing", f"the connection closed after {have} of {length} bytes of the body")
+                break
+            have += received
+            answer.size_bytes = have
+        else:
+            self.last_byte = time.monotonic()
+            if have > length:
+                self.failure = Failure("framing", f"{have - length} bytes or more follow the body of {length} bytes")
+            else:
+                answer.finish()
+
     def reply(self) -> Reply:
-        if self._answer is None:
+        answer, lease = self._answer, self._lease
+        if answer is None:
             return Reply(self.sent, failure=self.failure)
-        if self.last_byte is None:
-            self._answer.release()
-        headers = tuple(self._answer.headers)
+        headers = tuple(answer.headers)
+        failure = self.failure
+        if lease is not None and (failure is not None or self.last_byte is None):
+            answer.chunks = [bytes(self._arena.view(lease)[: answer.size_bytes])]  # a part of it is not worth a place
+            self._arena.give_back(lease)
+            lease = None
+        answer.release()
+        if lease is not None:
+            response = Response(answer.get_code(), headers, b"")
+            return Reply(self.sent, self.first_byte, self.last_byte, response, None, lease, answer.size_bytes)
         coding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
-        body, problem = decoded(b"".join(self._answer.chunks), coding)
-        failure = self.failure or (Failure("framing", problem) if problem else None)
-        response = Response(self._answer.get_code(), headers, body)
-        return Reply(self.sent, self.first_byte, self.last_byte, response, failure)
+        body, problem = decoded(b"".join(answer.chunks), coding)
+        failure = failure or (Failure("framing", problem) if problem else None)
+        response = Response(answer.get_code(), headers, body)
+        return Reply(self.sent, self.first_byte, self.last_byte, response, failure, None, len(body))
 
 
 def _head(method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> bytes:

@@ -12,28 +12,43 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Group
 
-from testcard.core.exchange import Exchange, Failure, Request, Response
+from testcard.core.exchange import Exchange, Failure, Request
 from testcard.core.mediahost import refusal
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets, header_values
 from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
 from testcard.core.wire import request_headers
+from testcard.load.arena import Arena, Lease
 from testcard.load.brief import Brief
 from testcard.load.connection import REPLACED, Connections, Replaced, Reply
+from testcard.load.handover import Delivery, Planned
 from testcard.load.journal import Journal
 from testcard.load.loop import LOOPS, Prepared
 from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
 
 _MOST_URL_ANSWER = 256 * 1024  # a longer answer carries its pictures itself
-_MOST_BACKLOG = 512 * 1024 * 1024
+_MOST_BACKLOG = 256 * 1024 * 1024  # beside what is in the arena
 _LOOK_S = 0.02
 _PICTURE_HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """An exchange, and where its body lies if that is not in it."""
+
+    exchange: Exchange
+    reply: Reply
+
+    @property
+    def place(self) -> tuple[Lease, int] | None:
+        return None if self.reply.lease is None else (self.reply.lease, self.reply.size_bytes)
 
 
 @dataclass(slots=True)
@@ -50,7 +65,8 @@ class Dispatcher:
     """One worker's part of the load.
 
     Args:
-        hand_over: takes each finished exchange with its arrival and its size in bytes.
+        arena: takes the bodies of long answers.
+        hand_over: takes each finished arrival.
         backlog: bytes handed over and not yet taken.
         notify: told of each finished arrival: name, seconds, bytes, what failed.
         stopped: set when the run is to end now.
@@ -62,7 +78,8 @@ class Dispatcher:
         worker: int,
         journal: Journal,
         *,
-        hand_over: Callable[[Arrival, Exchange, int], None],
+        arena: Arena,
+        hand_over: Callable[[Delivery], None],
         backlog: Callable[[], int],
         notify: Callable[[str, float, int, str | None], None],
         stopped: Event,
@@ -71,6 +88,7 @@ class Dispatcher:
         self.plan = brief.plan
         self._target = brief.target
         self._journal = journal
+        self._arena = arena
         self._hand_over = hand_over
         self._backlog = backlog
         self._notify = notify
@@ -81,8 +99,12 @@ class Dispatcher:
         self._key = keyring.get("main") if brief.target.auth == "bearer" else None
         self._headers = header_values(brief.target)
         self._redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
+        self._shown: dict[tuple[str, str], tuple[str, str]] = {}
         self._connections = Connections(
-            most=self._cap * brief.plan.most_n, timeout_s=brief.target.timeout_s, ca_file=brief.target.ca_file
+            most=self._cap * brief.plan.most_n,
+            timeout_s=brief.target.timeout_s,
+            ca_file=brief.target.ca_file,
+            arena=arena,
         )
         self._under_way = Group()
         self.counts = Counts(planned=len(self.arrivals))
@@ -102,70 +124,85 @@ class Dispatcher:
         request = request_of(self.plan, arrival)
         request_id = str(uuid.uuid4())
         headers = request_headers(self._headers, request, self._key, request_id)
-        exchange = Exchange(
-            request=request,
-            number=self._brief.first_number + arrival.index,
-            url=self._target.base_url + request.path,
-            request_id=request_id,
-            sent_headers=self._redactor.headers(headers),
-            at="",
-            planned_s=self._since_start(due),
-            sent_s=0.0,
-        )
-        return Prepared(arrival, exchange, headers)
+        number = self._brief.first_number + arrival.index
+        return Prepared(arrival, request, number, request_id, headers, self._since_start(due))
 
     def send(self, prepared: Prepared) -> gevent.Greenlet | None:
         """Send a request now; returns who waits for its answer, or None where it was dropped."""
         if len(self._under_way) >= self._cap or self._backlog() > _MOST_BACKLOG:
             self.counts.dropped += 1
-            self._journal.write({"dropped": prepared.arrival.index})
+            self._note(b'{"dropped":%d}' % prepared.arrival.index)
             return None
-        return self._under_way.spawn(self._serve, prepared.arrival, prepared.asked, prepared.headers)
+        return self._under_way.spawn(self._serve, prepared)
 
-    def _serve(self, arrival: Arrival, asked: Exchange, headers: list[tuple[str, str]]) -> None:
+    def _serve(self, asked: Prepared) -> None:
         """One arrival, from its request to its last picture."""
-        asked = replace(asked, at=_utc_now())
+        at, request = _utc_now(), asked.request
         self.counts.sent += 1
-        self._journal.write({"sent": arrival.index, "at": asked.at, "s": self._since_start(time.monotonic())})
-        request = asked.request
-        reply = self._connections.ask(request.method, asked.url, headers, request.body)
-        exchange = self._exchange(asked, reply)
-        jobs = [gevent.spawn(self._fetch, picture, exchange) for picture in _picture_urls(exchange)]
-        if jobs:
-            try:
-                gevent.joinall(jobs, raise_error=True)
-                exchange = replace(exchange, media=tuple(job.value for job in jobs))
-            except Replaced:
-                gevent.killall(jobs, Replaced)
-                exchange = replace(exchange, failure=REPLACED)
+        self._note(b'{"sent":%d,"s":%.6f}' % (asked.arrival.index, self._since_start(time.monotonic())))
+        url = self._target.base_url + request.path
+        reply = self._connections.ask(request.method, url, asked.headers, request.body)
+        fetched, replaced = self._fetch_all(_picture_urls(reply), asked)
+        exchange = Exchange(
+            request=request,
+            number=asked.number,
+            url=url,
+            request_id=asked.request_id,
+            sent_headers=self._redacted(asked.headers, asked.request_id),
+            at=at,
+            planned_s=asked.planned_s,
+            media=tuple(ended.exchange for ended in fetched),
+            received_at=time.time(),
+            **self._came(replace(reply, failure=REPLACED) if replaced else reply),
+        )
         self.counts.answered += exchange.failure is not REPLACED
-        size = sum(len(part.response.body) for part in (exchange, *exchange.media) if part.response)
-        self._hand_over(arrival, exchange, size)
+        ended = (_Ended(exchange, reply), *fetched)
+        size = sum(part.reply.size_bytes for part in ended)
+        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, tuple(part.place for part in ended), size))
         failed = exchange.failure.kind if exchange.failure else None
         if failed is None and not exchange.succeeded:
             failed = f"HTTP {exchange.status}"
         self._notify(request.path, (reply.last_byte or time.monotonic()) - reply.sent, size, failed)
 
-    def _fetch(self, url: str, parent: Exchange) -> Exchange:
+    def _fetch_all(self, urls: Sequence[str], asked: Prepared) -> tuple[list[_Ended], bool]:
+        """The pictures, fetched side by side, and whether nobody wants them any more; then there are none."""
+        if not urls:
+            return [], False
+        jobs = [gevent.spawn(self._fetch, url, asked) for url in urls]
+        try:
+            gevent.joinall(jobs, raise_error=True)
+        except Replaced:
+            gevent.killall(jobs, Replaced)
+            for job in jobs:
+                if isinstance(job.value, _Ended) and job.value.reply.lease is not None:
+                    self._arena.give_back(job.value.reply.lease)
+            return [], True
+        return [job.value for job in jobs], False
+
+    def _fetch(self, url: str, parent: Prepared) -> _Ended:
         """Fetch a picture as its user would: without any key, from a host that may be asked."""
-        asked = Exchange(
-            request=Request(case=f"picture of record {parent.number}", method="GET", path=url, key=None),
-            number=parent.number,
-            url=url,
-            request_id=parent.request_id,
-            sent_headers=(),
-            at=_utc_now(),
-            planned_s=self._since_start(time.monotonic()),
-            sent_s=0.0,
-        )
+        at, planned_s, named = _utc_now(), self._since_start(time.monotonic()), url
         reply = self._get(url)
         for _ in range(MOST_REDIRECTS):
             there = redirect(url, reply.response)
             if there is None:
                 break
+            if reply.lease is not None:
+                self._arena.give_back(reply.lease)
             url = there
             reply = self._get(url)
-        return self._exchange(asked, reply)
+        exchange = Exchange(
+            request=Request(case=f"picture of record {parent.number}", method="GET", path=named, key=None),
+            number=parent.number,
+            url=named,
+            request_id=parent.request_id,
+            sent_headers=(),
+            at=at,
+            planned_s=planned_s,
+            received_at=time.time(),
+            **self._came(reply),
+        )
+        return _Ended(exchange, reply)
 
     def _get(self, url: str) -> Reply:
         reason = refusal(url, self._target)
@@ -173,27 +210,43 @@ class Dispatcher:
             return Reply(time.monotonic(), failure=Failure("not-fetched", reason))
         return self._connections.ask("GET", url, _PICTURE_HEADERS, None)
 
-    def _exchange(self, asked: Exchange, reply: Reply) -> Exchange:
-        return replace(
-            asked,
-            sent_s=self._since_start(reply.sent),
-            first_byte_s=None if reply.first_byte is None else self._since_start(reply.first_byte),
-            last_byte_s=None if reply.last_byte is None else self._since_start(reply.last_byte),
-            response=reply.response,
-            failure=reply.failure,
-            received_at=time.time(),
-        )
+    def _came(self, reply: Reply) -> dict[str, Any]:
+        """What an exchange says of its reply."""
+        return {
+            "sent_s": self._since_start(reply.sent),
+            "first_byte_s": None if reply.first_byte is None else self._since_start(reply.first_byte),
+            "last_byte_s": None if reply.last_byte is None else self._since_start(reply.last_byte),
+            "response": reply.response,
+            "failure": reply.failure,
+        }
+
+    def _redacted(self, headers: list[tuple[str, str]], request_id: str) -> tuple[tuple[str, str], ...]:
+        """The header lines without secrets. All but the request id are the same each time."""
+        return tuple([line if line[1] == request_id else self._redacted_line(line) for line in headers])
+
+    def _redacted_line(self, line: tuple[str, str]) -> tuple[str, str]:
+        shown = self._shown.get(line)
+        if shown is None:
+            (shown,) = self._redactor.headers([line])
+            self._shown[line] = shown
+        return shown
+
+    def _note(self, line: bytes) -> None:
+        if self._journal.note(line):
+            gevent.get_hub().loop.run_callback(self._journal.flush)  # what comes together is written together
 
     def _since_start(self, moment: float) -> float:
         return round(moment - self._brief.started, 6)
 
 
-def _picture_urls(exchange: Exchange) -> tuple[str, ...]:
-    """The pictures that an answer names by URL. Parsed from a copy: what is handed over stays bytes."""
-    response = exchange.response
-    if response is None or exchange.failure or not exchange.succeeded or len(response.body) > _MOST_URL_ANSWER:
+def _picture_urls(reply: Reply) -> tuple[str, ...]:
+    """The pictures that an answer names by URL."""
+    response = reply.response
+    if response is None or reply.failure or not 200 <= response.status < 300 or reply.size_bytes > _MOST_URL_ANSWER:
         return ()
-    return media_urls(Response(response.status, response.headers, response.body))
+    if b'"url"' not in response.body and b"\\u" not in response.body:  # nor spelt in another way: not worth parsing
+        return ()
+    return media_urls(response)
 
 
 def _utc_now() -> str:

@@ -1,6 +1,6 @@
 """Files of JSON lines that one process appends to and another follows, and that tell when their writer has died.
 
-Every line is written at once and without a buffer, so that a killed writer leaves all but the line it was at.
+Lines are written without a buffer, so that a killed writer leaves all but those of its last thousandth of a second.
 A writer holds a lock on its file; the system releases it however the process ends, also where nobody has reaped
 the process yet.
 """
@@ -26,10 +26,23 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._noted: list[bytes] = []
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line."""
-        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
+        """Append one line, and what was noted before it."""
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        self.note(text.encode("utf-8", "backslashreplace"))
+        self.flush()
+
+    def note(self, line: bytes) -> bool:
+        """Take a line for the next flush, without its line feed; returns whether it is the first since the last."""
+        self._noted.append(line)
+        return len(self._noted) == 1
+
+    def flush(self) -> None:
+        """Write what was noted, at once."""
+        data = b"".join([line + b"\n" for line in self._noted])
+        self._noted.clear()
         while data:  # a nearly full disk writes a part
             data = data[os.write(self._descriptor, data) :]
 
@@ -52,8 +65,8 @@ class Tail:
         self._path = path
         self._offset = 0
 
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Every complete line that is new."""
+    def lines(self) -> Iterator[bytes]:
+        """Every complete line that is new, without its line feed."""
         try:
             file = self._path.open("rb")
         except FileNotFoundError:
@@ -64,7 +77,7 @@ class Tail:
                 if not line.endswith(b"\n"):
                     return  # still being written
                 self._offset += len(line)
-                yield json.loads(line)
+                yield line[:-1]
 
     def abandoned(self) -> bool:
         """Whether the writer has gone. Ask only when it has been there: after its first line."""

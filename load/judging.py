@@ -3,11 +3,12 @@
 A worker hands over its exchanges, stamps taken, through a pipe; here they are judged and become records in the
 worker's file of answers. If the worker is killed, what it had handed over is judged all the same.
 
-    python -m testcard.load.judging WORKER
+    python -m testcard.load.judging WORKER ARENA
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -18,16 +19,31 @@ from testcard.core.exchange import CANCELLED, Exchange
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
+from testcard.core.runfile import redacted
 from testcard.core.target import Keyring, header_secrets
 from testcard.core.transcript import billed_images, echoes, record_of, unkeyed
 from testcard.core.wire import curl
+from testcard.load.arena import Reading
 from testcard.load.brief import Brief
 from testcard.load.classify import classify
-from testcard.load.handover import messages
+from testcard.load.ending import Ending
+from testcard.load.handover import Planned, messages
 from testcard.load.journal import Journal
-from testcard.load.plan import Arrival
+from testcard.load.plan import LoadPlan
 
+_PIPE_BYTES = 256 * 1024
+_DECODED_PER_S = 10.0
 _NICENESS = 10  # the worker's stamps and the server come first
+
+
+def decoded_every(plan: LoadPlan) -> int:
+    """Of which pictures each is decoded to the last pixel: of all, or as many as make about ten a second and worker.
+
+    Decoding a picture takes ten times as long as its headers and checksums, and must not fall behind.
+    """
+    rates = [max(stage.rate_per_s, stage.end_rate_per_s) for stage in plan.stages]
+    pictures_per_s = max(rates, default=0.0) * plan.images / max(plan.count, 1)
+    return max(1, math.ceil(pictures_per_s / plan.processes / _DECODED_PER_S))
 
 
 class Recorder:
@@ -38,50 +54,61 @@ class Recorder:
         self._worker = worker
         self._judge = judge_one
         self._keyring = Keyring(brief.target)
+        self._keys = Redactor(self._keyring.values)
         self._redactor = Redactor((*self._keyring.values, *header_secrets(brief.target)))
         self._shown: set[str] = set()
 
-    def record(self, arrival: Arrival, exchange: Exchange) -> Record:
+    def record(self, planned: Planned, exchange: Exchange) -> Record:
         """The judged record of one arrival."""
         if exchange.response is not None:
-            exchange = replace(exchange, secrets_seen=echoes(exchange.response, self._keyring.values))
+            exchange = replace(exchange, secrets_seen=echoes(exchange.response, self._keys))
         exchange = unkeyed(exchange, self._redactor)
         dropped = exchange.failure is not None and exchange.failure.kind == CANCELLED
         judgement = Judgement() if dropped else self._judge(exchange)  # what we broke off accuses nobody
         outcome = classify(exchange, judgement)
-        record = record_of(
+        usual = outcome in ("valid", CANCELLED) and not judgement.broken
+        held = judgement.held
+        new = () if self._shown.issuperset(held) else tuple(name for name in held if name not in self._shown)
+        self._shown.update(new)
+        return record_of(
             exchange,
             judgement,
             redactor=self._redactor,
-            phase=arrival.phase,
+            phase=planned.phase,
             billed=billed_images(exchange),
-            reproduce=curl(exchange.request, self._brief.target, self._keyring),
+            reproduce=None if usual else curl(exchange.request, self._brief.target, self._keyring),
+            brief=usual,  # thousands are alike; what tells them apart is kept
+            held=new,
+            outcome=outcome,
+            worker=self._worker,
+            stage=planned.stage or None,
+            size=planned.size,
         )
-        new = tuple(name for name in record.held if name not in self._shown)
-        self._shown.update(new)
-        record = replace(
-            record, held=new, outcome=outcome, worker=self._worker, stage=arrival.stage or None, size=arrival.kind.size
-        )
-        if outcome in ("valid", CANCELLED) and not record.broken:
-            # Thousands are alike; what tells them apart is kept.
-            record = replace(record, headers=(), request_headers=(), request_body=None, reproduce=None)
-        return record
+
+    def line(self, planned: Planned, exchange: Exchange) -> bytes:
+        """The same as the parent reads it: the finished line of records.jsonl, with its ending in front."""
+        record = self.record(planned, exchange)
+        given = exchange.response.header("x-request-id") if exchange.response else None
+        return Ending.of(record, given).line(redacted(record, self._redactor))
 
 
 def main() -> None:
     brief = Brief.read()
-    worker = int(sys.argv[1])
+    worker, shared = int(sys.argv[1]), int(sys.argv[2])
     os.nice(_NICENESS)
-    contract = Contract.of(brief.target)
-    recorder = Recorder(brief, worker, lambda exchange: judge(exchange, contract))
+    arena = Reading(shared if shared >= 0 else None)
+    contract, every = Contract.of(brief.target), decoded_every(brief.plan)
+    recorder = Recorder(brief, worker, lambda exchange: judge(exchange, contract, full=exchange.number % every == 0))
+    stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb", _PIPE_BYTES)
     with Journal(brief.answers(worker)) as journal:
         journal.write({"ready": os.getpid()})
         records, complete = 0, False
-        for message in messages(sys.stdin.buffer):
+        for message in messages(stream, arena):
             if message is None:
                 complete = True
                 break
-            journal.write({"record": recorder.record(*message).to_json()})
+            journal.note(recorder.line(*message))
+            journal.flush()
             records += 1
         journal.write({"footer": {"records": records, "complete": complete}})
 

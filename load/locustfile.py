@@ -24,17 +24,17 @@ from gevent.queue import SimpleQueue
 from gevent.socket import wait_read
 from locust import User, constant, events, task
 
-from testcard.core.exchange import Exchange
 from testcard.core.quantile import quantile
+from testcard.load.arena import Arena
 from testcard.load.brief import Brief
 from testcard.load.dispatch import Dispatcher
-from testcard.load.handover import END, frame
+from testcard.load.handover import END, Delivery, frame
 from testcard.load.journal import Journal
-from testcard.load.plan import Arrival
 
 _TICK_S = 0.01
 _POLL_S = 0.02
 _GRACE_S = 3.0
+_MOST_TOGETHER = 16
 
 _brief = Brief.read()
 _stopped = Event()
@@ -96,12 +96,15 @@ class _Worker:
         self._worker = worker
         self._journal = journal
         self._environment = environment
-        self._queue: SimpleQueue[tuple[Arrival, Exchange, int] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._arena = Arena()
         self._backlog = 0
         self._stalls: list[float] = []
         self._pipe = pipe
+        shared = self._arena.descriptor
+        command = [sys.executable, "-m", "testcard.load.judging", str(worker), str(-1 if shared is None else shared)]
         self._judging = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, "-m", "testcard.load.judging", str(worker)], stdin=theirs.fileno()
+            command, stdin=theirs.fileno(), pass_fds=() if shared is None else (shared,)
         )
         theirs.close()
 
@@ -110,6 +113,7 @@ class _Worker:
             _brief,
             self._worker,
             self._journal,
+            arena=self._arena,
             hand_over=self._hand_over,
             backlog=lambda: self._backlog,
             notify=self._notify,
@@ -154,16 +158,25 @@ class _Worker:
                 return start
         return None
 
-    def _hand_over(self, arrival: Arrival, exchange: Exchange, size: int) -> None:
-        self._backlog += size
-        self._queue.put((arrival, exchange, size))
+    def _hand_over(self, delivery: Delivery) -> None:
+        self._backlog += delivery.size_bytes
+        self._queue.put(delivery)
 
     def _send(self) -> None:
-        """Hand exchanges over, one after the other, while the dispatcher goes on."""
-        while (item := self._queue.get()) is not None:
-            arrival, exchange, size = item
-            self._pipe.sendall(frame(arrival, exchange))
-            self._backlog -= size
+        """Hand over what is finished, while the dispatcher goes on."""
+        ended = False
+        while not ended:
+            waiting = [self._queue.get()]
+            while not self._queue.empty() and len(waiting) < _MOST_TOGETHER:
+                waiting.append(self._queue.get())
+            ended = waiting[-1] is None
+            deliveries = [delivery for delivery in waiting if delivery is not None]
+            for delivery in deliveries:
+                for place in delivery.places:
+                    if place is not None:
+                        self._arena.hand_over(place[0])
+            self._pipe.sendall(b"".join([frame(delivery) for delivery in deliveries]))
+            self._backlog -= sum(delivery.size_bytes for delivery in deliveries)
         if not _stopped.is_set():
             self._pipe.sendall(END)
         self._pipe.close()

@@ -15,7 +15,7 @@ from typing import Protocol
 import gevent
 from gevent.event import Event
 
-from testcard.core.exchange import Exchange
+from testcard.core.exchange import Request
 from testcard.load.alarm import Alarm
 from testcard.load.connection import Replaced
 from testcard.load.plan import CLOSED, OPEN, REPLACE, Arrival, LoadPlan
@@ -26,8 +26,13 @@ class Prepared:
     """A request that only waits for its time."""
 
     arrival: Arrival
-    asked: Exchange
+    request: Request
+    number: int
+    """Of its record."""
+    request_id: str
     headers: list[tuple[str, str]]
+    planned_s: float
+    """On the run's clock."""
 
 
 class Sender(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from testcard.core.record import Record
+from testcard.load.ending import Ending
 
 WINDOW_S = 10.0
 _FEWEST = 5  # in a window; of fewer, half says nothing
@@ -21,12 +21,12 @@ class Overload:
         self.reached = False
         """Whether more than half of the answers of some 10 s were 5xx or timeouts."""
 
-    def add(self, record: Record) -> None:
-        """Take a record; those that were not answered say nothing here."""
-        if record.sent_s is None or record.outcome in (None, "lost", "cancelled"):
+    def add(self, ending: Ending) -> None:
+        """Take an arrival that was sent and has an outcome of its own."""
+        if ending.sent_s is None or ending.outcome == "cancelled":
             return
-        ended = record.last_byte_s if record.last_byte_s is not None else record.sent_s + self._timeout_s
-        bad = record.outcome in ("server-error", "timeout")
+        ended = ending.last_byte_s if ending.last_byte_s is not None else ending.sent_s + self._timeout_s
+        bad = ending.outcome in ("server-error", "timeout")
         self._first = ended if self._first is None else min(self._first, ended)
         self._recent.append((ended, bad))
         self._bad += bad

@@ -22,12 +22,12 @@ from testcard.conformance import Across
 from testcard.core.budget import Budget
 from testcard.core.errors import TestcardError
 from testcard.core.limit import start_delay_s
-from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import RunWriter
 from testcard.core.target import ROLES, Keyring, Target, header_values
 from testcard.load.brief import VARIABLE, Brief
 from testcard.load.collect import Collector, Progress
+from testcard.load.ending import Ending
 from testcard.load.generator import Generator, WorkerReport
 from testcard.load.overload import Overload
 from testcard.load.plan import LoadPlan
@@ -82,13 +82,15 @@ def run(
 
     across = Across()
 
-    def add(record: Record) -> None:
-        writer.add(record)
-        for finding in across.add(record):
-            writer.add(finding)
-        overload.add(record)
+    def pass_on(endings: Sequence[Ending], records: Sequence[bytes]) -> None:
+        writer.pass_on(records)
+        for ending in endings:
+            overload.add(ending)
+            # Every arrival has a prompt of its own, so that none shares a picture with another.
+            for finding in across.compare(ending.number, ending.pictures, ending.given_id):
+                writer.add(finding)
 
-    collector = Collector(brief, add)
+    collector = Collector(brief, add=writer.add, pass_on=pass_on)
     load = _Load(brief, collector, overload, sent, on_progress)
     try:
         load.run(keyring)

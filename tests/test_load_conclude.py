@@ -16,6 +16,7 @@ from testcard.core.target import Slo
 from testcard.core.targetfile import profile_target
 from testcard.load import Generator, LoadPlan, conclude, plan_load
 from testcard.load.classify import classify
+from testcard.load.ending import Ending
 from testcard.load.generator import WorkerReport
 from testcard.load.overload import Overload
 
@@ -205,5 +206,6 @@ def test_a_server_that_mostly_fails_is_left_alone(outcomes: list[str], reached: 
     """More than half of 10 s of answers as 5xx or timeouts is the end; less, or shorter, is not."""
     overload = Overload(timeout_s=1.0)
     for index, outcome in enumerate(outcomes):
-        overload.add(_record(index, outcome, None if outcome == "timeout" else 0.05))
+        record = _record(index, outcome, None if outcome == "timeout" else 0.05)
+        overload.add(Ending.of(record, None))
     assert overload.reached is reached

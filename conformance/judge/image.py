@@ -26,7 +26,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         if wanted is not None and picture.width_px is not None:
             actual = (picture.width_px, picture.height_px)
             yield finding("image.size", actual == wanted, str(asked), f"{actual[0]}x{actual[1]} in {item.where}")
-        if whole:
+        if whole and inspection.blank is not None:
             yield finding("image.not-blank", not inspection.blank, "something to see", f"{item.where} is of one colour")
     digests = [item.inspection.picture.sha256 for item in evidence.pictures if item.inspection.picture.format]
     if len(digests) > 1:

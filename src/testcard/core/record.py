@@ -20,11 +20,11 @@ class Jsonable:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; a field whose value is its default and None or empty is left out."""
         result: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value is None or (value == () and field.default == ()):
+        for name, may_be_empty in _names(type(self)):
+            value = getattr(self, name)
+            if value is None or (may_be_empty and value == ()):
                 continue
-            result[field.name] = _plain(value)
+            result[name] = value if type(value) in _PLAIN else _plain(value)
         return result
 
     @classmethod
@@ -32,6 +32,19 @@ class Jsonable:
         """The inverse of to_json; unknown names are ignored, so that newer files can be read."""
         hints = _hints(cls)
         return cls(**{name: _typed(hints[name], value) for name, value in data.items() if name in hints})
+
+
+_PLAIN = (str, int, float, bool)
+
+
+_NAMES: dict[type, tuple[tuple[str, bool], ...]] = {}
+
+
+def _names(cls: type[Jsonable]) -> tuple[tuple[str, bool], ...]:
+    """Its fields, and of each whether it is left out where it is empty."""
+    if cls not in _NAMES:
+        _NAMES[cls] = tuple((field.name, field.default == ()) for field in dataclasses.fields(cls))
+    return _NAMES[cls]
 
 
 _HINTS: dict[type, dict[str, Any]] = {}

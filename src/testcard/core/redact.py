@@ -17,6 +17,8 @@ _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "
 _SIGNED = re.compile(
     r"(?i)((?:[?&;]|\\u0026)(?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+"
 )
+_LITERAL = re.compile(r"[A-Za-z0-9\-_.~]+")
+_NOT_BASE64 = "-_.~"
 _SHORTEST_SECRET = 6  # a shorter value would mask ordinary words
 
 
@@ -28,16 +30,38 @@ class Redactor:
         pattern = "|".join(map(_forms, sorted(long_enough, key=len, reverse=True)))
         self._pattern = re.compile(pattern, re.IGNORECASE) if pattern else None
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
+        self._runs = tuple(max(_LITERAL.findall(secret), key=len, default="").lower() for secret in long_enough)
 
     def text(self, text: str) -> str:
         """The text without secrets and without the signatures of signed URLs."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
-        return _SIGNED.sub(rf"\1{MASK}", text)
+        return _SIGNED.sub(rf"\1{MASK}", text) if "=" in text else text
 
     def data(self, data: bytes) -> bytes:
         """The bytes without secrets."""
-        return self._bytes.sub(MASK.encode(), data) if self._bytes is not None else data
+        if self._bytes is None or not self._may_hold(data):
+            return data
+        return self._bytes.sub(MASK.encode(), data)
+
+    def may_change(self, data: bytes) -> bool:
+        """Whether a JSON text could hold what `json` would replace; False is certain."""
+        return b"=" in data or self._may_hold(data)
+
+    def _may_hold(self, data: bytes) -> bool:
+        """Whether the letters of a secret that have one spelling only are there: a tenth of what the patterns cost.
+
+        Megabytes of base64 hold no `-`, so that of most keys the first look says it.
+        """
+        lowered: bytes | None = None
+        for run in self._runs:
+            mark = next((letter for letter in run if letter in _NOT_BASE64), "")
+            if mark.encode() not in data:
+                continue
+            lowered = data.lower() if lowered is None else lowered
+            if run.encode() in lowered:
+                return True
+        return False
 
     def holds_secret(self, text: str) -> bool:
         """Whether one of the secrets stands in the text."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import orjson
 
 from testcard.core.errors import RunFileError, TestcardError, UsageError
 from testcard.core.record import Finding, Jsonable, Record
@@ -75,7 +77,21 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def encode(line: Line) -> str:
     """One line of the file, without its line feed."""
-    return json.dumps({"kind": _NAMES[type(line)], **line.to_json()}, ensure_ascii=False, separators=(",", ":"))
+    return _dumps({"kind": _NAMES[type(line)], **line.to_json()}).decode("utf-8")
+
+
+def redacted(line: Line, redactor: Redactor) -> bytes:
+    """One line of the file as it is written: without secrets, without its line feed."""
+    values = {"kind": _NAMES[type(line)], **line.to_json()}
+    data = _dumps(values)
+    return _dumps(redactor.json(values)) if redactor.may_change(data) else data
+
+
+def _dumps(values: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(values)
+    except TypeError:  # a lone surrogate, an integer of more than 64 bits
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def decode(text: str) -> Line | None:
@@ -98,7 +114,7 @@ class RunWriter:
         self.path = directory / NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._file = self.path.open("wb")
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror}; name another --out") from error
         self._write(header)
@@ -111,24 +127,30 @@ class RunWriter:
         """
         self._write(line)
 
+    def pass_on(self, lines: Sequence[bytes]) -> None:
+        """Append records that another process made with `redacted`, by the same secrets.
+
+        Raises:
+            TestcardError: the disk is full, or the file is gone.
+        """
+        self._append(b"".join([line + b"\n" for line in lines]), len(lines))
+
     def end(self, footer: Footer) -> None:
         """Append the footer and close the file."""
         self._write(footer)
         self._file.close()
 
     def _write(self, line: Line) -> None:
-        text = json.dumps(
-            self._redactor.json({"kind": _NAMES[type(line)], **line.to_json()}),
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        self._append(redacted(line, self._redactor) + b"\n", isinstance(line, Record))
+
+    def _append(self, data: bytes, records: int) -> None:
         with self._lock:
             try:
-                self._file.write(text + "\n")
+                self._file.write(data)
                 self._file.flush()
             except OSError as error:
                 raise TestcardError(f"{self.path} cannot be written: {error.strerror}") from error
-            self.records += isinstance(line, Record)
+            self.records += records
 
     def __enter__(self) -> Self:
         return self

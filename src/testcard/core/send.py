@@ -69,7 +69,7 @@ class Sender:
         self._sink = sink
         self._redactor = redactor
         self._headers = header_values(target)
-        self._secrets = (*keyring.values,)
+        self._keys = Redactor(keyring.values)
         self._started = time.monotonic() if started is None else started
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -130,7 +130,7 @@ class Sender:
             failure=reply.failure,
             attempt=attempt,
             received_at=time.time(),
-            secrets_seen=echoes(reply.response, self._secrets) if reply.response else (),
+            secrets_seen=echoes(reply.response, self._keys) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
         exchange = replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange

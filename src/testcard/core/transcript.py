@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urljoin
 
-from testcard.core.exchange import Exchange, Response
+from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
@@ -26,8 +26,15 @@ def record_of(
     phase: str,
     billed: int,
     reproduce: str | None,
+    brief: bool = False,
+    **more: Any,
 ) -> Record:
-    """What is kept of an exchange."""
+    """What is kept of an exchange.
+
+    Args:
+        brief: leave out headers and the request's body: one of thousands that are alike, and nothing was wrong.
+        more: further fields of the record.
+    """
     request, response = exchange.request, exchange.response
     wrong = bool(judgement.broken) or response is None or response.status >= 400
     return Record(
@@ -39,12 +46,12 @@ def record_of(
         url=redactor.text(exchange.url),
         key=request.key if request.authorization is None else None,
         request_id=exchange.request_id,
-        request_headers=exchange.sent_headers,
-        request_body=redactor.text(request.body.decode("utf-8", "backslashreplace"))[:4000] if request.body else None,
+        request_headers=() if brief else exchange.sent_headers,
+        request_body=None if brief else _body_text(request, redactor),
         violates=tuple(violation.sentence() for violation in request.violations),
         reproduce=reproduce,
         status=exchange.status,
-        headers=redactor.headers(response.headers) if response else (),
+        headers=redactor.headers(response.headers) if response and not brief else (),
         body=excerpt(response, redactor) if response and wrong else None,
         shape=shape(response) if response else None,
         size_bytes=len(response.body) if response else None,
@@ -60,9 +67,13 @@ def record_of(
         images=billed,
         pictures=judgement.pictures,
         attempt=exchange.attempt,
-        held=judgement.held,
         broken=judgement.broken,
+        **({"held": judgement.held} | more),
     )
+
+
+def _body_text(request: Request, redactor: Redactor) -> str | None:
+    return redactor.text(request.body.decode("utf-8", "backslashreplace"))[:4000] if request.body else None
 
 
 def excerpt(response: Response, redactor: Redactor, most: int = 2000) -> str:
@@ -117,10 +128,9 @@ def billed_images(exchange: Exchange) -> int:
     return max(1, len(data)) if isinstance(data, list) else max(1, exchange.request.images)
 
 
-def echoes(response: Response, secrets: Iterable[str]) -> tuple[str, ...]:
-    """Where in an answer a key stands: `body`, `header NAME`."""
+def echoes(response: Response, redactor: Redactor) -> tuple[str, ...]:
+    """Where in an answer one of the redactor's secrets stands: `the body`, `the header NAME`."""
     found = []
-    redactor = Redactor(secrets)
     if redactor.data(response.body) != response.body:
         found.append("the body")
     found += [f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")]
@@ -140,7 +150,10 @@ def unkeyed(exchange: Exchange, redactor: Redactor) -> Exchange:
 
     headers = tuple((clean(name), clean(value)) for name, value in response.headers)
     media = tuple(replace(fetch, url=clean(fetch.url)) for fetch in exchange.media)
-    return replace(exchange, response=Response(response.status, headers, redactor.data(response.body)), media=media)
+    body = redactor.data(response.body)
+    if headers != response.headers or body != response.body:
+        response = Response(response.status, headers, body)  # else it keeps what it has been parsed to
+    return replace(exchange, response=response, media=media)
 
 
 def decoded(data: bytes, coding: str) -> tuple[bytes, str | None]:
