@@ -1,7 +1,6 @@
 """What a picture's bytes really are: format, size, wholeness, and whether anything is on it.
 
-Pillow decodes; the structure around the pixels is walked here, because Pillow forgives truncated files
-and checksums in places where a browser or a printer does not.
+Pillow decodes; the structure around the pixels is walked in container.py.
 """
 
 from __future__ import annotations
@@ -10,23 +9,29 @@ import binascii
 import hashlib
 import io
 import re
+import struct
 import warnings
 import zlib
 from dataclasses import dataclass
 
 import pybase64
-from isal import isal_zlib
 from PIL import Image
 
+from testcard.conformance.container import kind_of, walk
+from testcard.conformance.leak import path_or_key
 from testcard.conformance.pngrows import missing_rows
 from testcard.core.record import Picture
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_FORMATS = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_ORIENTATION, _TURNED = 0x0112, range(5, 9)
+"""The EXIF tag (CIPA DC-008, section 4.6.4), and the values that exchange width and height."""
 _TWICE = "it is base64 of base64"
 _MOST_PIXELS = 64_000_000
 _SHORT_BYTES = 512
 _SHORT_PIXELS = 50  # a byte; one colour takes about that in a JPEG, and less in the others
+_VALUES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_PAD_BITS = {1: 0b11, 2: 0b1111}
+"""By the number of padding characters: the bits of the last other character that stand for nothing."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -35,42 +40,68 @@ class Inspection:
     """What an inspection found."""
 
     picture: Picture
+    """Width and height are those that are stored."""
     problem: str | None = None
     """Why it is not a whole picture, or None."""
     blank: bool | None = None
     """Every pixel has the same colour; None: nobody looked."""
+    turned: bool = False
+    """A viewer turns it by a quarter, as its EXIF orientation says: width and height change places."""
+    trailing_bytes: int = 0
+    """How much stands behind the end of its file."""
+    leak: str | None = None
+    """What of a server's inside stands in its metadata, or None; looked for where pixels are."""
+
+    @property
+    def shown_px(self) -> tuple[int, int] | None:
+        """Width and height as a viewer shows them; None where they could not be read."""
+        width, height = self.picture.width_px, self.picture.height_px
+        if width is None or height is None:
+            return None
+        return (height, width) if self.turned else (width, height)
 
 
 def inspect(data: bytes, *, full: bool = True) -> Inspection:
     """Look at a picture's bytes.
 
     Args:
-        full: decode every pixel; otherwise headers, structure and checksums only, unless it is so short for its size
-            that it may well be of one colour.
+        full: decode every pixel and read the metadata; otherwise headers, structure and checksums only, unless it is
+            so short for its size that it may well be of one colour.
     """
     digest = hashlib.sha256(data).hexdigest()
-    kind = _magic(data)
+    kind = kind_of(data)
     if kind is None:
         return Inspection(
             Picture(len(data), digest), f"the bytes are no PNG, JPEG or WebP: they begin with {_start(data)}"
         )
-    problem = _structure(kind, data)
-    width = height = None
+    container = walk(kind, data)
+    problem = container.problem
+    width = height = leak = None
     blank = None
+    turned = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the bound is ours
-            with Image.open(io.BytesIO(data), formats=tuple(_FORMATS)) as image:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height > _MOST_PIXELS:
                     problem = problem or f"{width}x{height} is more than this reader decodes"
                 elif full or len(data) < max(_SHORT_BYTES, width * height // _SHORT_PIXELS):
                     image.load()
                     blank = _blank(image)
+                    leak = _leak(image)
                     problem = problem or (missing_rows(data) if kind == "png" else None)
+                turned = _turned(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         problem = problem or f"it does not decode: {error}"
-    return Inspection(Picture(len(data), digest, kind, width, height), problem, None if problem else blank)
+    return Inspection(
+        Picture(len(data), digest, kind, width, height),
+        problem,
+        blank=None if problem else blank,
+        turned=turned,
+        trailing_bytes=container.trailing_bytes,
+        leak=leak,
+    )
 
 
 def strict_base64(text: str) -> tuple[bytes | None, str | None]:
@@ -101,7 +132,15 @@ def _decoded(text: str) -> bytes | None:
         decoded = pybase64.b64decode(text, validate=True)
     except ValueError:
         return None
-    return None if not decoded or _is_base64(decoded) else decoded
+    if not decoded or _is_base64(decoded) or _has_loose_bits(text[-4:].encode()):
+        return None
+    return decoded
+
+
+def _has_loose_bits(data: bytes) -> bool:
+    """Whether padded base64 ends in a character some of whose bits stand for nothing and are not zero."""
+    padding = data.count(b"=", -2)
+    return padding > 0 and _VALUES.index(data[-padding - 1]) & _PAD_BITS[padding] != 0
 
 
 def _is_base64(data: bytes) -> bool:
@@ -121,6 +160,8 @@ def _base64_problem(data: bytes) -> str | None:
         return "it holds characters outside the base64 alphabet (RFC 4648, section 3.3)"
     if len(data) % 4:
         return "its padding is missing (RFC 4648, section 3.2)"
+    if _has_loose_bits(data):
+        return "its last character carries bits that must be zero (RFC 4648, section 3.5)"
     try:
         decoded = binascii.a2b_base64(data, strict_mode=True)
     except binascii.Error as error:
@@ -128,52 +169,36 @@ def _base64_problem(data: bytes) -> str | None:
     return _TWICE if _is_base64(decoded) else None
 
 
-def _magic(data: bytes) -> str | None:
-    if data.startswith(_PNG):
-        return "png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    return None
-
-
-def _structure(kind: str, data: bytes) -> str | None:
-    if kind == "png":
-        return _png_structure(data)
-    if kind == "jpeg":
-        return None if data.rstrip(b"\0").rfind(b"\xff\xd9") > 0 else "the JPEG has no end marker: it is truncated"
-    announced = int.from_bytes(data[4:8], "little") + 8
-    return None if len(data) >= announced else f"the WebP announces {announced} bytes and has {len(data)}"
-
-
-def _png_structure(data: bytes) -> str | None:
-    """Every chunk complete with a right CRC, up to IEND (PNG specification, section 5.3)."""
-    view = memoryview(data)
-    position = len(_PNG)
-    while position + 12 <= len(data):
-        length = int.from_bytes(view[position : position + 4])
-        end = position + 12 + length
-        name = bytes(view[position + 4 : position + 8])
-        if end > len(data):
-            return f"the PNG is truncated in its {name.decode('ascii', 'replace')} chunk"
-        if isal_zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
-            return f"the checksum of the PNG's {name.decode('ascii', 'replace')} chunk is wrong"
-        if name == b"IEND":
-            return None
-        position = end
-    return "the PNG has no IEND chunk: it is truncated"
-
-
 def _blank(image: Image.Image) -> bool:
     """One colour all over. The alpha channel counts: black ink on nothing is something to see.
 
-    Only palettes are converted: a conversion of 16-bit gray to RGB would cut every value above 255.
+    Only palettes are converted: a conversion of 16-bit gray to RGB would cut every value above 255. An animation may
+    well begin with nothing.
     """
+    if getattr(image, "n_frames", 1) > 1:
+        return False
     converted = image.convert("RGBA") if image.mode in ("P", "PA") else image
     bands = converted.getextrema()
     pairs = bands if isinstance(bands[0], tuple) else (bands,)
     return all(low == high for low, high in pairs)
+
+
+def _turned(image: Image.Image) -> bool:
+    """Whether its EXIF orientation exchanges width and height; damaged EXIF turns nothing."""
+    try:
+        return "exif" in image.info and image.getexif().get(_ORIENTATION) in _TURNED
+    except (OSError, SyntaxError, ValueError, KeyError, struct.error):
+        return False
+
+
+def _leak(image: Image.Image) -> str | None:
+    """What of a server's inside stands in the comments, EXIF and XMP of a picture; a colour profile is nobody's."""
+    for name, value in image.info.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        leak = path_or_key(text) if isinstance(text, str) and name != "icc_profile" else None
+        if leak is not None:
+            return f"{name} holds {leak}"
+    return None
 
 
 def _start(data: bytes) -> str:

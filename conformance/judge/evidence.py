@@ -38,6 +38,15 @@ class Item:
     def where(self) -> str:
         return f"data[{self.index}]"
 
+    @property
+    def size(self) -> str | None:
+        """Width and height as a viewer shows them, in words; None where they could not be read."""
+        shown, turned = self.inspection.shown_px, self.inspection.turned
+        if shown is None:
+            return None
+        stored = f" (stored as {shown[1]}x{shown[0]}, and turned by its EXIF orientation)" if turned else ""
+        return f"{shown[0]}x{shown[1]}{stored}"
+
 
 class Evidence:
     """What one exchange has to show. Everything is computed at most once."""

@@ -54,10 +54,10 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
     default = evidence.contract.target.default_size
     if evidence.fields.get("size") is None and default is not None:
         for item in evidence.pictures:
-            picture = item.inspection.picture
-            if picture.width_px is not None:
-                size = f"{picture.width_px}x{picture.height_px}"
-                yield finding("generate.default-size", size == default, default, f"{size} in {item.where}")
+            shown = item.inspection.shown_px
+            if shown is not None:
+                holds = f"{shown[0]}x{shown[1]}" == default
+                yield finding("generate.default-size", holds, default, f"{item.size} in {item.where}")
 
 
 def _count(n: int | None, came: int) -> Iterator[Finding]:

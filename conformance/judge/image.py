@@ -23,11 +23,20 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             )
         whole = inspection.problem is None
         yield finding("image.decodable", whole, "a whole PNG, JPEG or WebP", f"{item.where}: {inspection.problem}")
-        if wanted is not None and picture.width_px is not None:
-            actual = (picture.width_px, picture.height_px)
-            yield finding("image.size", actual == wanted, str(asked), f"{actual[0]}x{actual[1]} in {item.where}")
-        if whole and inspection.blank is not None:
+        if wanted is not None and inspection.shown_px is not None:
+            yield finding("image.size", inspection.shown_px == wanted, str(asked), f"{item.size} in {item.where}")
+        if whole:
+            yield finding(
+                "image.trailing-bytes",
+                inspection.trailing_bytes == 0,
+                "nothing behind the end of the file",
+                f"{inspection.trailing_bytes} bytes behind the end of the {picture.format} in {item.where}",
+            )
+        if whole and inspection.blank is not None:  # somebody looked at its pixels
             yield finding("image.not-blank", not inspection.blank, "something to see", f"{item.where} is of one colour")
+            yield finding(
+                "image.no-internals", inspection.leak is None, "metadata for users", f"{item.where}: {inspection.leak}"
+            )
     digests = [item.inspection.picture.sha256 for item in evidence.pictures if item.inspection.picture.format]
     if len(digests) > 1:
         same = len(digests) - len(set(digests))
