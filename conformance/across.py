@@ -22,7 +22,9 @@ class Across:
         self._compared = False
 
     def add(self, record: Record) -> Iterator[Finding]:
-        """The findings that this record makes together with earlier ones."""
+        """The findings that this record makes together with earlier ones; the second fetch of a picture makes none."""
+        if record.picture_of is not None:
+            return
         self._prompts[record.number] = _prompt(record)
         digests = [picture.sha256 for picture in record.pictures if picture.format]
         given = next((value for name, value in record.headers if name.lower() == "x-request-id"), None)

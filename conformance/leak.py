@@ -52,5 +52,5 @@ def is_inside(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith((*_INSIDE, ".localhost"))
+        return host == "localhost" or host.rstrip(".").endswith((*_INSIDE, ".localhost"))
     return address.is_private or address.is_loopback or address.is_link_local

@@ -244,6 +244,14 @@ class Session:
                 raise
         return future.result()
 
+    @property
+    def answers(self) -> list[Exchange]:
+        """The last answer to each request so far, in the order of sending."""
+        with self._lock:
+            futures = list(self._answers.values())
+        done = [future.result() for future in futures if future.done() and future.exception() is None]
+        return sorted(done, key=lambda exchange: exchange.number)
+
     def _repeat(self, request: Request) -> Exchange:
         """Send, and send again what may be transient, as Retry-After says: as often as `attempts` allows."""
         attempt = 1

@@ -38,7 +38,7 @@ def create_app(settings: MockSettings, clock: Callable[[], float] | None = None)
     async def picture(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         call = gateway.call(request.method, request.scope["path"], _headers(request), b"", _origin(request))
-        token = request.scope["path"].rpartition("/")[2].removesuffix(".png")
+        token = request.scope["path"].rpartition("/")[2].partition(".")[0]
         await _send(gateway.picture(token, call), scope, receive, send)
 
     async def truth(_: Request) -> Response:

@@ -29,9 +29,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def with_chunk(png: bytes, kind: bytes, data: bytes) -> bytes:
+    """The picture with a chunk more, right after its header."""
+    return png[:_HEADER_END] + chunk(kind, data) + png[_HEADER_END:]
+
+
 def with_text(png: bytes, keyword: bytes, text: bytes) -> bytes:
     """The picture with a text chunk more, right after its header."""
-    return png[:_HEADER_END] + chunk(b"tEXt", keyword + b"\0" + text) + png[_HEADER_END:]
+    return with_chunk(png, b"tEXt", keyword + b"\0" + text)
 
 
 def text_of(png: bytes, keyword: bytes) -> bytes | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from testcard import schemas
 from testcard.conformance import Contract, judge
@@ -30,9 +31,19 @@ NO_PROMPT = Violation("generate.prompt-missing", "prompt", "required", "present"
 NO_MODEL = Violation("generate.model-unknown", "model", "one of", "the API's models", "x")
 
 
-def _png(width: int = 64, height: int = 48) -> bytes:
-    data = io.BytesIO()
-    Image.effect_noise((width, height), 60).convert("RGB").save(data, "PNG")
+def _png(width: int = 64, height: int = 48, text: str | None = None) -> bytes:
+    data, note = io.BytesIO(), PngInfo()
+    if text is not None:
+        note.add_text("parameters", text)
+    Image.effect_noise((width, height), 60).convert("RGB").save(data, "PNG", pnginfo=note)
+    return data.getvalue()
+
+
+def turned(width: int, height: int) -> bytes:
+    """A JPEG that viewers turn by a quarter."""
+    data, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((width, height), 60).convert("RGB").save(data, "JPEG", exif=exif)
     return data.getvalue()
 
 
@@ -112,11 +123,16 @@ def shown(kind: str = "image/png", data: bytes = PNG, status: int = 200) -> Resp
 ASKED_URL = asked(fields={"response_format": "url"})
 BARE = asked(fields={"response_format": ..., "size": ..., "n": ...}, requirement="generate.minimal")
 PICTURE_URL = "http://127.0.0.1:9/x.png"
+JPG = "http://127.0.0.1:9/x.JPG"
+CHOSEN = Response(200, (("Content-Type", "image/png"), ("VARY", "Origin, accept")), PNG)
+JPG_URL = {"request": ASKED_URL, "body": good({"url": JPG})}
 ON_URL = {"request": ASKED_URL, "body": good({"url": PICTURE_URL})}
 LIMITED = {"status": 429, "body": error("rate_limit_error")}
 PROMISED = ("transport.framing", "transport.json-body", "transport.json-content-type", "transport.synchronous",
             "response.data", "response.created", "response.no-error", "response.one-representation", "generate.full",
             "generate.b64-json", "image.base64", "image.decodable", "image.size", "image.not-blank",
+            "image.trailing-bytes", "image.no-internals", "response.item-types", "response.no-null",
+            "response.no-internals",
             "identity.request-id", "identity.request-id-echoed", "auth.key-not-echoed")  # fmt: skip
 
 ROWS: dict[str, Row] = {
@@ -224,7 +240,19 @@ ROWS: dict[str, Row] = {
     },
     "created infinite": Row(b'{"created": 1e999, "data": [{"b64_json": "x"}]}', broken=("response.created",)),
     "created near": Row(good() | {"created": int(NOW) - 299}, held=("response.created",)),
+    "an item's own types": Row(good(b64(PNG) | {"revised_prompt": 7}), broken=("response.item-types",)),
+    "null": Row(good(b64(PNG) | {"revised_prompt": None}), broken=("response.no-null",)),
+    "echoes": Row(good(size="64x48", model=MOCK.model, usage={"generated_images": 1}),
+                  held=("response.echo-true", "response.model-echo", "response.usage")),
+    "false echoes": Row(good(size="1024x1024", model="another", usage=7),
+                        broken=("response.echo-true", "response.model-echo", "response.usage")),
+    "a path on the server": Row(good(path="/root/1.png"), broken=("response.no-internals",)),
     # image
+    "trailing bytes": Row(good(b64(PNG + b"--boundary--")), broken=("image.trailing-bytes",),
+                          held=("image.decodable",)),
+    "a path in a picture": Row(good(b64(_png(text="/home/render/1.png"))), broken=("image.no-internals",)),
+    "landscape shown as portrait": Row(good(b64(turned(64, 48))), broken=("image.size",)),
+    "landscape stored as portrait": Row(good(b64(turned(48, 64))), held=("image.size",)),
     "another size": Row(good(b64(SMALL)), broken=("image.size",), held=("image.decodable",)),
     "cut": Row(good(b64(PNG[:-20])), broken=("image.decodable",), silent=("image.not-blank",)),
     "no picture": Row(good(b64(b"x" * 90)), broken=("image.decodable",), silent=("image.size", "image.not-blank")),
@@ -239,6 +267,21 @@ ROWS: dict[str, Row] = {
     "timed out": Row(**ON_URL, media=((PICTURE_URL, Failure("timeout", "late")),), broken=("media.fetch",)),  # type: ignore[arg-type]
     "not asked": Row(**ON_URL, media=((PICTURE_URL, Failure("not-fetched", "private")),),  # type: ignore[arg-type]
                      silent=("media.fetch", "image")),
+    "a jpg": Row(**JPG_URL, media=((JPG, shown()),), broken=("media.extension",)),  # type: ignore[arg-type]
+    "a png": Row(**ON_URL, media=((PICTURE_URL, shown()),), held=("media.extension",)),  # type: ignore[arg-type]
+    "a jpg by choice": Row(**JPG_URL, silent=("media.extension",),  # type: ignore[arg-type]
+                           media=((JPG, CHOSEN),)),
+    "one url for two": Row(good({"url": PICTURE_URL}, {"url": PICTURE_URL}), request=ASKED_URL,
+                           media=((PICTURE_URL, shown()), (PICTURE_URL, shown(data=OTHER))),
+                           broken=("media.url-unique",)),
+    "two urls": Row(good({"url": PICTURE_URL}, {"url": JPG}), request=ASKED_URL, held=("media.url-unique",),
+                    broken=("generate.n-honoured",),
+                    media=((PICTURE_URL, shown()), (JPG, Failure("not-fetched", "private")))),
+    "down to http": Row(**ON_URL, broken=("media.fetch",), media=(  # type: ignore[arg-type]
+                        (PICTURE_URL, Response(302, (("Location", "http://elsewhere.example.com/"),), b"")),)),
+    "the client's own machine": Row(good({"url": "https://localhost/1.png"}), request=ASKED_URL, target=HTTPS,
+                                    media=(("https://localhost/1.png", Failure("not-fetched", "private")),),
+                                    broken=("media.url-absolute",)),
     "mislabelled": Row(**ON_URL, media=((PICTURE_URL, shown("text/plain")),), broken=("media.content-type",)),  # type: ignore[arg-type]
     "an old alias": Row(**ON_URL, media=((PICTURE_URL, shown("image/x-png")),), held=("media.content-type",)),  # type: ignore[arg-type]
     "another host": Row(**ON_URL, target=HTTPS, media=((PICTURE_URL, shown()),),  # type: ignore[arg-type]
@@ -353,7 +396,8 @@ def test_every_judge_is_shown_both_ways() -> None:
     """No requirement that one answer can show lacks a row that holds it and a row that breaks it."""
     held = {name for row in ROWS.values() for name in row.held}
     broken = {name for row in ROWS.values() for name in row.broken}
-    by_many = {"limit.enforced", "limit.retry-after-honest", "limit.per-key"}
+    by_many = {"limit.enforced", "limit.retry-after-honest", "limit.per-key", "image.one-format",
+               "media.url-unguessable", "media.refetch"}  # fmt: skip
     named_by_the_request = {
         name for name in schemas.requirements() if name.startswith(("generate.", "sdk.", "transport.other"))
     }

@@ -79,6 +79,8 @@ PROBES: dict[str, Probe] = {
 }
 # On the limited key: within its limit, above it, the second key then, and the limited one after the promised wait.
 LIMITS = ("limited", "over the limit", "second key", "after the wait")
+# The picture of the url, fetched once more after everything else.
+AGAIN = "picture again"
 GOOD = {"base64", "base64, another prompt", "base64, two", "portrait", "url", "bare", "full", "unicode"}
 REFUSED = {"not JSON", "array", "empty object", "prompt 7", "n 0", "size word", "format other"}
 
@@ -126,15 +128,28 @@ SHOWS: dict[str, set[str]] = {
     "response.created": GOOD,
     "response.no-error": GOOD,
     "response.one-representation": GOOD,
+    "response.item-types": GOOD,
+    "response.no-null": GOOD,
+    "response.echo-true": GOOD,
+    "response.model-echo": GOOD,
+    "response.usage": GOOD,
+    "response.no-internals": GOOD,
     "image.base64": {"base64"},
     "image.decodable": {"base64"},
     "image.size": {"portrait"},
     "image.distinct": {"base64, two", "base64, another prompt"},
     "image.not-blank": {"base64"},
+    "image.trailing-bytes": {"base64"},
+    "image.no-internals": {"base64"},
+    "image.one-format": {"base64"},
     "media.url-absolute": {"url"},
     "media.host": {"url"},
     "media.fetch": {"url"},
     "media.content-type": {"url"},
+    "media.extension": {"url"},
+    "media.url-unique": {"url", "bare"},
+    "media.url-unguessable": {"url"},
+    "media.refetch": {"picture again"},
     "error.envelope": REFUSED,
     "error.code": REFUSED,
     "error.refusal-status": REFUSED,
@@ -184,8 +199,11 @@ async def seen(settings: MockSettings) -> dict[str, Any]:
         return await gateway.answer(gateway.call(method, path, headers, data, "http://127.0.0.1:1"))
 
     answers = {}
+    by_url: Answer | None = None
     for name, probe in PROBES.items():
-        answers[name] = notice(await ask(probe), gateway)
+        answer = await ask(probe)
+        by_url = answer if name == "url" else by_url
+        answers[name] = notice(answer, gateway)
     refusable = {**BODY, "n": 0}
     limited: Probe = ("POST", GENERATIONS, f"Bearer {KEYS['limited']}", refusable, {})
     for number in range(12):
@@ -194,6 +212,8 @@ async def seen(settings: MockSettings) -> dict[str, Any]:
     answers["second key"] = notice(await ask((*limited[:2], f"Bearer {KEYS['second']}", *limited[3:])), gateway)
     clock.now += 1 + float(re.sub(r"[^0-9.]", "", answer.header("retry-after") or "") or 60)
     answers["after the wait"] = notice(await ask(limited), gateway)
+    assert by_url is not None
+    answers[AGAIN] = notice(by_url, gateway)
     return answers
 
 
@@ -261,7 +281,7 @@ def test_a_fault_shows_where_its_requirement_is_looked_at(name: str, correct: di
 def test_all_faults_at_once_are_survived() -> None:
     """Faults combine: whatever is switched on together, every probe gets an answer."""
     shown = asyncio.run(seen(MockSettings(faults=tuple(FAULTS))))
-    assert shown.keys() == {*PROBES, *LIMITS}
+    assert shown.keys() == {*PROBES, *LIMITS, AGAIN}
 
 
 def _items(name: str) -> list[dict[str, str]]:

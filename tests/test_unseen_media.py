@@ -127,7 +127,7 @@ class SuccessPage(Wild):
         return Reply(200, b"<html>Sign in</html>", [("Content-Type", "text/html")])
 
 
-@defect("media.content-type")
+@defect("media.content-type", "media.extension")
 class JpegAsPng(Wild):
     def picture(self, width: int, height: int) -> bytes:
         return saved(painted(width, height), "JPEG")

@@ -182,7 +182,7 @@ class UrlSafe(Encoding):
         return text.translate(str.maketrans("+/", "-_"))
 
 
-@defect("image.base64")
+@defect("image.base64", "image.trailing-bytes")
 class Unpadded(Encoding):
     def spoil(self, text: str) -> str:
         data = base64.b64decode(text)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge import (
     auth,
+    echo,
     error,
     generate,
     identity,
@@ -34,6 +35,7 @@ _JUDGES: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     auth.judge,
     generate.judge,
     response.judge,
+    echo.judge,
     image.judge,
     media.judge,
     error.judge,

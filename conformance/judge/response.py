@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding
+from testcard.conformance.leak import inside_address, is_inside, path_or_key
+from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
 _CLOCK_SLACK_S = 300
 _LATEST = 10**15
 _MOST_SHOWN = 80
+_STRINGS = ("url", "b64_json", "revised_prompt")
+_OPTIONAL = ("background", "output_format", "quality", "size", "usage")
+"""Of ImagesResponse: none of them is nullable."""
+_FOR_USERS = frozenset({"url", "b64_json", "prompt", "revised_prompt"})
+"""Members whose text is the user's own, or is judged elsewhere."""
+_ON_DISK = frozenset({"file_path", "filepath", "local_path", "server_path", "disk_path", "save_path", "saved_path"})
+_DEEPEST = 8
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -25,6 +35,10 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield finding("response.data", evidence.data is not None, "{created, data: [{…}, …]}", _shape(body, evidence))
     if isinstance(body, dict):
         yield _created(body, evidence)
+    if evidence.data is not None:
+        yield from _members(body, evidence.data)
+        leak = next(_leaks(body, response, evidence), None)
+        yield finding("response.no-internals", leak is None, "nothing of the server's inside", str(leak))
     other = {"url": "b64_json", "b64_json": "url"}[evidence.form]
     for index, item in enumerate(evidence.data or ()):
         if evidence.form in item:
@@ -53,6 +67,49 @@ def _created(body: dict[str, Any], evidence: Evidence) -> Finding:
         expected,
         f"created: {created}, {abs(distance):.0f} s {'after' if distance > 0 else 'before'} the answer",
     )
+
+
+def _members(body: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Finding]:
+    """The types of the members that OpenAI's contract names; of null, that it should not be there."""
+    named = [
+        (f"data[{index}].{name}", item[name]) for index, item in enumerate(items) for name in _STRINGS if name in item
+    ]
+    wrong = [f"{where}: {type(value).__name__}" for where, value in named if not isinstance(value, str | None)]
+    yield finding("response.item-types", not wrong, "strings", ", ".join(wrong[:3]))
+    null = [where for where, value in named if value is None and where.endswith("revised_prompt")]
+    null += [name for name in _OPTIONAL if name in body and body[name] is None]
+    yield finding(
+        "response.no-null", not null, "absent where there is nothing to say", f"null in {', '.join(null[:5])}"
+    )
+
+
+def _leaks(body: dict[str, Any], response: Response, evidence: Evidence) -> Iterator[str]:
+    """What of the server's inside stands in the answer: paths, keys, and addresses that no client can reach."""
+    target = evidence.contract.target
+    hosts = {target.host, *(urlsplit(f"//{host}").hostname or "" for host in target.media_hosts)}
+    known = frozenset(hosts | ({"localhost", "127.0.0.1", "::1"} if target.on_loopback else set()))
+    # An API inside a network may well name its neighbours to those who reach it.
+    private = is_inside(target.host) and not target.on_loopback
+    for name, text in (*_texts(body), *response.headers):
+        on_disk = name in _ON_DISK and text.startswith("/")
+        leak = path_or_key(text) or (f"the path {text[:_MOST_SHOWN]}" if on_disk else None)
+        if leak is None and not private:
+            leak = inside_address(text, known)
+        if leak is not None:
+            yield f"{name} holds {leak}"
+
+
+def _texts(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Every string of a JSON value with the name of the member that holds it, but for those that are the user's."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict) and depth < _DEEPEST:
+        for key, member in value.items():
+            if key not in _FOR_USERS:
+                yield from _texts(member, key, depth + 1)
+    elif isinstance(value, list) and depth < _DEEPEST:
+        for member in value:
+            yield from _texts(member, name, depth + 1)
 
 
 def _shape(body: Any, evidence: Evidence) -> str:

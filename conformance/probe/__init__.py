@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testcard.conformance.probe.limit import LIMIT
+from testcard.conformance.probe.media import MEDIA
 from testcard.conformance.probe.probe import Cost, Probe
 from testcard.conformance.session import Session
 
 __all__ = ["PROBES", "Cost", "Probe", "needed"]
 
-PROBES = (LIMIT,)
+PROBES = (LIMIT, MEDIA)
 
 
 def needed(session: Session, wanted: Iterable[str]) -> list[Probe]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from testcard.mock_server.faults.fault import Fault, Item
 from testcard.mock_server.message import Order
-from testcard.mock_server.png import chunks, with_text
+from testcard.mock_server.png import chunks, with_chunk, with_text
 
 if TYPE_CHECKING:
     from testcard.mock_server.card import Recipe
@@ -39,6 +40,29 @@ def _unpadded(png: bytes) -> str:
     if len(png) % 3 == 0:
         png = with_text(png, b"Comment", b"")  # 20 bytes more, so that padding is due
     return _plain(png).rstrip("=")
+
+
+def _loose_bits(png: bytes) -> str:
+    """The bits that padding leaves over are ones."""
+    while len(png) % 3 != 1:
+        png = with_text(png, b"Comment", b"")
+    text = _plain(png)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    return f"{text[:-3]}{letters[letters.index(text[-3]) | 0b1111]}=="
+
+
+def _turned(png: bytes, _: None) -> bytes:
+    """EXIF whose only tag is an orientation of 6: shown turned by a quarter (CIPA DC-008, section 4.6.4)."""
+    return with_chunk(png, b"eXIf", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0")
+
+
+def _jpeg(png: bytes) -> str:
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").save(out, "JPEG")
+    return _plain(out.getvalue())
 
 
 def _bad_checksum(png: bytes, _: None) -> bytes:
@@ -111,6 +135,12 @@ FAULTS = (
         item=_coded(lambda png: _plain(_plain(png).encode())),
     ),
     _row(
+        "base64",
+        "base64-loose-bits",
+        "b64_json is padded with bits that are not zero.",
+        item=_coded(_loose_bits),
+    ),
+    _row(
         "decodable",
         "picture-truncated",
         "The last third of a picture is missing.",
@@ -120,7 +150,27 @@ FAULTS = (
     _row("decodable", "picture-is-html", "A picture is an HTML page.", picture=lambda _, __: _PAGE),
     _row("size", "size-swapped", "Width and height of a picture are swapped.", recipe=_swapped),
     _row("size", "size-halved", "A picture has half the width and height.", recipe=_halved),
+    _row("size", "size-turned", "The EXIF orientation of a picture turns it by a quarter.", picture=_turned),
     _row("distinct", "pictures-identical", "The pictures of one answer are the same.", recipe=_identical),
     _row("distinct", "pictures-cached", "Every prompt gets the same picture.", recipe=_cached),
     _row("not-blank", "blank", "A picture is all black.", recipe=lambda recipe, _: replace(recipe, blank=True)),
+    _row(
+        "trailing-bytes",
+        "picture-trailing",
+        "A picture's file goes on behind its end.",
+        picture=lambda png, _: png + b"\r\n--boundary--\r\n",
+    ),
+    _row(
+        "no-internals",
+        "metadata-path",
+        "A picture's metadata show where it lay on the server.",
+        picture=lambda png, _: with_text(png, b"Source", b"/home/render/queue/7/out.png"),
+    ),
+    _row(
+        "no-internals",
+        "metadata-key",
+        "A picture's metadata hold the key of an upstream service.",
+        picture=lambda png, _: with_text(png, b"parameters", b"upstream: sk-upstream-0123456789abcdef"),
+    ),
+    _row("one-format", "base64-jpeg", "b64_json is a JPEG, a url gives a PNG.", item=_coded(_jpeg)),
 )

@@ -29,6 +29,53 @@ def _needs_key(answer: Answer, call: Call) -> Answer:
     return replace(answer, status=401, raw=None, document=_STRANGER, media_type="application/json")
 
 
+def _urls(change: Callable[[str, Call], str]) -> Callable[[Answer, Call], Answer]:
+    """Change every url of a 200 with pictures."""
+
+    def changed(answer: Answer, call: Call) -> Answer:
+        items = answer.document.get("data") if isinstance(answer.document, dict) and answer.order else None
+        if not isinstance(items, list):
+            return answer
+        data = [
+            item | {"url": change(item["url"], call)}
+            if isinstance(item, dict) and isinstance(item.get("url"), str)
+            else item
+            for item in items
+        ]
+        return replace(answer, document={**answer.document, "data": data})
+
+    return changed
+
+
+def _first(url: str, call: Call) -> str:
+    first: str = call.memory.setdefault("first url", url)
+    return first
+
+
+def _counted(url: str, call: Call) -> str:
+    folder, _, name = url.rpartition("/")
+    number = call.memory["urls"] = call.memory.get("urls", 1000) + 1
+    call.memory[f"picture {number}"] = name.partition(".")[0]
+    return f"{folder}/{number}.png"
+
+
+def _gone(answer: Answer, call: Call) -> Answer:
+    seen = call.memory.setdefault("fetched", set())
+    if call.path not in seen:
+        seen.add(call.path)
+        return answer
+    return replace(answer, status=404, raw=None, document=_GONE, media_type="application/json")
+
+
+def _newest(answer: Answer, call: Call) -> Answer:
+    """At a second fetch, the last picture that was fetched for the first time."""
+    seen = call.memory.setdefault("fetched", set())
+    if call.path not in seen and answer.status == 200:
+        seen.add(call.path)
+        call.memory["newest"] = answer.raw
+    return replace(answer, raw=call.memory.get("newest", answer.raw)) if answer.status == 200 else answer
+
+
 FAULTS = (
     Fault(
         name="url-relative",
@@ -89,5 +136,35 @@ FAULTS = (
         breaks=("media.content-type",),
         describe="A picture is labelled text/plain.",
         media=lambda answer, _: replace(answer, media_type="text/plain") if answer.status == 200 else answer,
+    ),
+    Fault(
+        name="url-extension",
+        breaks=("media.extension",),
+        describe="The url of a PNG ends in .jpg.",
+        item=_url(lambda url: url.removesuffix("png") + "jpg"),
+    ),
+    Fault(
+        name="url-shared",
+        breaks=("media.url-unique",),
+        describe="All pictures have one url.",
+        answer=_urls(_first),
+    ),
+    Fault(
+        name="url-counted",
+        breaks=("media.url-unguessable",),
+        describe="The urls of pictures are numbered.",
+        answer=_urls(_counted),
+    ),
+    Fault(
+        name="media-gone",
+        breaks=("media.refetch",),
+        describe="A picture can be fetched once.",
+        media=_gone,
+    ),
+    Fault(
+        name="media-newest",
+        breaks=("media.refetch",),
+        describe="A url later leads to the newest picture.",
+        media=_newest,
     ),
 )

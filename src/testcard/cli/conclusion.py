@@ -26,7 +26,7 @@ class _Totals:
         self.loaded = self.loaded_well = 0
 
     def add(self, record: Record) -> None:
-        self.requests += record.sent_s is not None
+        self.requests += record.sent_s is not None and record.picture_of is None
         self.images += record.images
         self.media += record.media_fetches
         if record.outcome is not None:

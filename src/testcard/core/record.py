@@ -152,6 +152,8 @@ class Record(Jsonable):
     media_s: float | None = None
     """When the last picture that the answer named by URL was complete."""
     media_fetches: int = 0
+    picture_of: int | None = None
+    """The record that named this picture: a second fetch of it, no request to the API."""
     images: int = 0
     """Images that a 2xx answer billed."""
     pictures: tuple[Picture, ...] = ()

@@ -101,6 +101,27 @@ class Sender:
         self._sink.add(self._record(exchange, judgement, billed))
         return exchange
 
+    def fetch_again(self, fetch: Exchange, look: Callable[[Exchange], Judgement]) -> Exchange:
+        """Fetch a picture once more, and record that as the fetch that it is: not a request to the API.
+
+        Args:
+            look: what to say about it; pure.
+        """
+        again = self._fetch(fetch.url, fetch)
+        with self._lock:
+            again = replace(again, number=next(self._numbers))
+        record = record_of(
+            again,
+            look(again),
+            redactor=self._redactor,
+            phase="check",
+            billed=0,
+            reproduce=None,
+            picture_of=fetch.number,
+        )
+        self._sink.add(record)
+        return again
+
     def close(self) -> None:
         self._client.close()
         self._media_client.close()

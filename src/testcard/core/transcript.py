@@ -27,16 +27,19 @@ def record_of(
     billed: int,
     reproduce: str | None,
     brief: bool = False,
+    picture_of: int | None = None,
     **more: Any,
 ) -> Record:
     """What is kept of an exchange.
 
     Args:
         brief: leave out headers and the request's body: one of thousands that are alike, and nothing was wrong.
+        picture_of: the number of the record that named the picture, where the exchange is its second fetch.
         more: further fields of the record.
     """
     request, response = exchange.request, exchange.response
     wrong = bool(judgement.broken) or response is None or response.status >= 400
+    fetches = exchange.media if picture_of is None else (exchange,)
     return Record(
         number=exchange.number,
         case=request.case,
@@ -61,9 +64,8 @@ def record_of(
         first_byte_s=_rounded(exchange.first_byte_s),
         last_byte_s=_rounded(exchange.last_byte_s),
         media_s=_rounded(max((fetch.last_byte_s for fetch in exchange.media if fetch.last_byte_s), default=None)),
-        media_fetches=sum(
-            1 for fetch in exchange.media if fetch.failure is None or fetch.failure.kind != "not-fetched"
-        ),
+        media_fetches=sum(1 for fetch in fetches if fetch.failure is None or fetch.failure.kind != "not-fetched"),
+        picture_of=picture_of,
         images=billed,
         pictures=judgement.pictures,
         attempt=exchange.attempt,
