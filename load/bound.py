@@ -3,24 +3,31 @@
 An arrival without a good answer (a 429, an error, an invalid picture) is infinitely late: a client that waits for
 a picture waits on. An SLO speaks of the answer's last byte. A claim is about what a person sees: where a picture
 comes as a URL, it counts when the picture is there.
+
+Where the rate changes there is no one quantile: each part of the load is judged apart, and the worst is the verdict.
+Their confidences add up: c for all k parts together is 1 - (1 - c)/k for each (Bonferroni).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from testcard import schemas
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound
 from testcard.core.target import Slo
-from testcard.load.plan import LoadPlan
+from testcard.load.plan import CLOSED, MEASURED, OPEN, REPLACE, LoadPlan
+from testcard.load.preview import GLANCE_S
 from testcard.load.slo import slo_name
-from testcard.load.verdict import INCONCLUSIVE, Verdict, decide
+from testcard.load.stage import Stage
+from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED, Verdict, decide
 
 _UNKNOWN = ("dropped", "lost")
 _ANSWER = "planned to last byte"
 _PICTURE = "planned to the last picture's last byte"
+_AGE = "age of the picture on the screen, at one glance every 2 s"
+_URGENCY = (REFUTED, INCONCLUSIVE, KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,73 +40,112 @@ class Sample:
     """To the last byte of the answer; None: none came."""
     seen_s: float | None
     """To the last byte of the last picture."""
+    stage: str | None = None
 
 
-def judge_slos(
-    samples: Sequence[Sample], slos: Sequence[Slo], *, plan: LoadPlan, price_usd: float | None, invalid: str | None
-) -> tuple[Bound, ...]:
-    """The verdict on each SLO.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A bound with its verdict in every part of the load that was judged apart."""
 
-    Args:
-        invalid: why nothing may be certified, or None.
-    """
-    return tuple(
-        _bound(
-            samples,
-            slo,
-            name=slo_name(slo) + (f" at {slo.size}" if slo.size else ""),
-            asked=True,
-            to_picture=False,
-            statement="",
-            source="",
-            plan=plan,
-            price_usd=price_usd,
-            invalid=invalid,
+    bound: Bound
+    by_part: Mapping[str, str]
+    """Verdicts; empty where the load is one whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What every verdict on a load depends on."""
+
+    plan: LoadPlan
+    price_usd: float | None = None
+    """Of one image."""
+    invalid: str | None = None
+    """Why nothing may be certified."""
+
+
+def judge_slos(samples: Sequence[Sample], slos: Sequence[Slo], case: Case) -> tuple[Judged, ...]:
+    """The verdict on each SLO."""
+    plan = case.plan
+    if plan.loop == REPLACE:
+        case = replace(case, invalid=case.invalid or _REPLACED)
+    found = []
+    for slo in slos:
+        name = slo_name(slo) + (f" at {slo.size}" if slo.size else "")
+        bound = Bound(
+            name, "", slo.quantile, slo.bound_s, slo.confidence, asked=True, samples=0, misses=0, size=slo.size
         )
-        for slo in slos
-    )
+        if plan.loop == CLOSED:
+            met = f"what {plan.clients} clients met who waited for each answer and {human_s(plan.think_s)} more"
+            bound = replace(bound, id=f"{name} in a closed loop", statement=f"{met}: not what independent clients meet")
+        found.append(_judged(samples, bound, case, to_picture=False))
+    return tuple(found)
 
 
 def judge_claims(
-    samples: Sequence[Sample],
-    *,
-    asked: Collection[str],
-    plan: LoadPlan,
-    price_usd: float | None,
-    invalid: str | None,
-) -> tuple[Bound, ...]:
-    """The verdict on each claim; those not asked for are shown and do not count."""
-    return tuple(
-        _bound(
-            samples,
-            Slo(claim.quantile, claim.bound_s, claim.size, claim.confidence),
-            name=claim.id,
-            asked=claim.id in asked,
-            to_picture=True,
-            statement=claim.statement,
+    samples: Sequence[Sample], asked: Collection[str], case: Case, glances: Sequence[float] = ()
+) -> tuple[Judged, ...]:
+    """The verdict on each claim; those not asked for are shown and do not count.
+
+    Args:
+        glances: under `replace`, the ages of the picture on the screen that glances saw.
+    """
+    found = []
+    for claim in schemas.claims().values():
+        bound = Bound(
+            claim.id, "", claim.quantile, claim.bound_s, claim.confidence, asked=claim.id in asked,
+            samples=0, misses=0, size=claim.size, statement=claim.statement,
             source=f"“{claim.word}”, {claim.source}; the bound is our reading: {claim.bound_from}",
-            plan=plan,
-            price_usd=price_usd,
-            invalid=invalid,
-        )
-        for claim in schemas.claims().values()
-    )
+        )  # fmt: skip
+        if claim.measure == "freshness":
+            found.append(_fresh(glances, bound, case))
+            continue
+        why = {OPEN: None, CLOSED: _CLOSED, REPLACE: _REPLACED}[case.plan.loop]
+        found.append(_judged(samples, bound, replace(case, invalid=case.invalid or why), to_picture=True))
+    return tuple(found)
 
 
-def _bound(
-    samples: Sequence[Sample],
-    slo: Slo,
-    *,
-    name: str,
-    asked: bool,
-    to_picture: bool,
-    statement: str,
-    source: str,
-    plan: LoadPlan,
-    price_usd: float | None,
-    invalid: str | None,
-) -> Bound:
-    own = [sample for sample in samples if slo.size is None or sample.size == slo.size]
+_CLOSED = "it is about people who come when they like, and a closed loop asks less of a slow server: --scenario steady"
+_REPLACED = "a preview cancels what is slow, so its latencies are those of the quick answers: --scenario steady"
+
+
+def _judged(samples: Sequence[Sample], bound: Bound, case: Case, *, to_picture: bool) -> Judged:
+    """The verdict, part by part where there are several; the worst one counts."""
+    parts = _parts(case.plan)
+    whole = len(parts) == 1 and all(stage.judged_as for stage in _measured(case.plan))
+    if whole or not parts:
+        why = None if parts else "no stage of the scenario is judged"
+        case = replace(case, invalid=case.invalid or why)
+        return Judged(_verdict(samples, bound, case, None, to_picture=to_picture), {})
+    shared = replace(bound, confidence=round(1 - (1 - bound.confidence) / len(parts), 9))
+    found = {}
+    for part, stages in parts.items():
+        own = [sample for sample in samples if sample.stage in stages]
+        found[part] = _verdict(own, replace(shared, stage=part), case, part, to_picture=to_picture)
+    worst = min(found.values(), key=lambda one: (_URGENCY.index(one.verdict), -_height(one)))
+    return Judged(worst, {part: one.verdict for part, one in found.items()})
+
+
+def _height(bound: Bound) -> float:
+    """How bad it looks, among bounds with the same verdict."""
+    known = [s for s in (bound.upper_s, bound.estimate_s, bound.lower_s) if s is not None]
+    return bound.misses / max(1, bound.samples) * 1e9 + (known[0] if known else 0.0)
+
+
+def _parts(plan: LoadPlan) -> dict[str, set[str]]:
+    """The stages that are judged together, by the name under which they are."""
+    found: dict[str, set[str]] = {}
+    for stage in _measured(plan):
+        if stage.judged_as:
+            found.setdefault(stage.judged_as, set()).add(stage.name)
+    return found
+
+
+def _measured(plan: LoadPlan) -> list[Stage]:
+    return [stage for stage in plan.stages if stage.phase == MEASURED]
+
+
+def _verdict(samples: Sequence[Sample], bound: Bound, case: Case, part: str | None, *, to_picture: bool) -> Bound:
+    own = [sample for sample in samples if bound.size is None or sample.size == bound.size]
     good = [sample for sample in own if sample.outcome == "valid"]
     spans = [sample.seen_s if to_picture else sample.latency_s for sample in good]
     latencies = [span for span in spans if span is not None]
@@ -108,46 +154,89 @@ def _bound(
         latencies,
         failed=len(own) - len(latencies) - unknown,
         unknown=unknown,
-        q=slo.quantile,
-        bound_s=slo.bound_s,
-        confidence=slo.confidence,
+        q=bound.quantile,
+        bound_s=bound.bound_s,
+        confidence=bound.confidence,
     )
     apart = any(sample.seen_s != sample.latency_s for sample in good)
-    word = verdict.word if invalid is None else INCONCLUSIVE
-    return Bound(
-        id=name,
+    span = _PICTURE if to_picture and apart else _ANSWER
+    if case.plan.loop == CLOSED:
+        span = span.replace("planned", "asked, in a closed loop,")
+    wrong_size = bound.size is not None and all(kind.size != bound.size for kind in case.plan.mix)
+    advice = f"load at its size: --size {bound.size}" if wrong_size else _advice(verdict, case, bound.size, part)
+    return _filled(replace(bound, span=span), verdict, case, advice)
+
+
+def _fresh(glances: Sequence[float], bound: Bound, case: Case) -> Judged:
+    """The verdict on the age of the picture on the screen."""
+    fits = case.plan.loop == REPLACE and all(kind.size == bound.size for kind in case.plan.mix)
+    verdict = decide(
+        glances if fits else (),
+        failed=0, unknown=0, q=bound.quantile, bound_s=bound.bound_s, confidence=bound.confidence,
+    )  # fmt: skip
+    if not fits:
+        advice = f"let somebody type: --scenario preview --size {bound.size}"
+    elif case.invalid is not None or verdict.further is None:
+        advice = case.invalid or _TOO_CLOSE
+    else:
+        longer = verdict.further * GLANCE_S
+        advice = (
+            f"{verdict.further} more glances, {human_s(longer)} more of --duration{_money(case, longer)}, would decide"
+        )
+    return Judged(_filled(replace(bound, span=_AGE), verdict, case, advice), {})
+
+
+def _filled(bound: Bound, verdict: Verdict, case: Case, advice: str) -> Bound:
+    word = verdict.word if case.invalid is None else INCONCLUSIVE
+    return replace(
+        bound,
         verdict=word,
-        quantile=slo.quantile,
-        bound_s=slo.bound_s,
-        confidence=slo.confidence,
-        asked=asked,
         samples=verdict.samples,
         misses=verdict.misses,
-        span=_PICTURE if to_picture and apart else _ANSWER,
-        size=slo.size,
         estimate_s=_rounded(verdict.estimate_s),
         lower_s=_rounded(verdict.lower_s),
         upper_s=_rounded(verdict.upper_s),
-        statement=statement,
-        source=source,
-        advice=_advice(verdict, slo, plan, price_usd, invalid) if word == INCONCLUSIVE else "",
+        advice=advice if word == INCONCLUSIVE else "",
     )
 
 
-def _advice(verdict: Verdict, slo: Slo, plan: LoadPlan, price_usd: float | None, invalid: str | None) -> str:
+_TOO_CLOSE = "the share of late arrivals is too close to what is allowed; no reasonable number would decide"
+
+
+def _advice(verdict: Verdict, case: Case, size: str | None, part: str | None) -> str:
     """What would decide it."""
-    if slo.size is not None and all(kind.size != slo.size for kind in plan.mix):
-        return f"load at its size: --size {slo.size}"
-    if invalid is not None:
-        return invalid
+    if case.invalid is not None:
+        return case.invalid
     if verdict.unknown and verdict.further is not None and verdict.further <= verdict.unknown:
         return f"{verdict.unknown} arrivals were dropped or lost, and count against either verdict; run it again"
     if verdict.further is None:
-        return "the share of late arrivals is too close to what is allowed; no reasonable number would decide"
-    seconds = verdict.further / plan.rate_per_s
-    cost = None if price_usd is None else verdict.further * plan.images / plan.count * price_usd
-    money = "" if cost is None else f" and ${cost:.2f}"
-    return f"{verdict.further} more requests, about {human_s(seconds)} at this rate{money}, would decide"
+        return _TOO_CLOSE
+    plan = case.plan
+    own = sum(
+        plan.arrivals_of(index, size)
+        for index, stage in enumerate(plan.stages)
+        if stage.phase == MEASURED and part in (None, stage.judged_as)
+    )
+    if plan.loop != OPEN:
+        own = verdict.samples  # its plan is only the most that there can be
+    longer = plan.duration_s * verdict.further / max(1, own)
+    if part is None:
+        return (
+            f"{verdict.further} more requests, about {human_s(longer)} at this rate{_money(case, longer)}, would decide"
+        )
+    return (
+        f"{verdict.further} more requests in {part}, about {human_s(longer)} more of --duration"
+        f"{_money(case, longer)}, would decide"
+    )
+
+
+def _money(case: Case, longer_s: float) -> str:
+    """What it costs to load for so much longer."""
+    plan = case.plan
+    if case.price_usd is None:
+        return ""
+    images = sum(plan.images_in(index) for index, stage in enumerate(plan.stages) if stage.phase == MEASURED)
+    return f" and ${longer_s / plan.duration_s * images * case.price_usd:.2f}"
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -179,8 +179,11 @@ class Collector:
 
     def _end(self, index: int, *, outcome: str, failure: str, sent_s: float | None = None) -> None:
         """The record of an arrival that no judge has seen."""
-        arrival = self._arrivals[index]
-        plan, planned_s = self._brief.plan, self.begins_s + arrival.offset_s
+        plan, arrival = self._brief.plan, self._arrivals[index]
+        if sent_s is not None and plan.loop == CLOSED:  # it was due when its client came to ask
+            stage = plan.stage_at(sent_s - self.begins_s)
+            arrival = replace(arrival, offset_s=sent_s - self.begins_s, phase=stage.phase, stage=stage.name)
+        planned_s = self.begins_s + arrival.offset_s
         moment = datetime.fromtimestamp(self._brief.wall(planned_s if sent_s is None else sent_s), UTC)
         record = Record(
             number=self._brief.first_number + arrival.index,

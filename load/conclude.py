@@ -5,22 +5,23 @@ So an interrupted or killed run is concluded from its file, later, by the same r
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from testcard.core.outcome import LOAD_OUTCOMES
+from testcard.core.loadpart import SizeFigures, StageFigures
 from testcard.core.quantile import quantile, quantiles
 from testcard.core.quantity import human_s
 from testcard.core.record import Record
 from testcard.core.summary import LoadSummary
 from testcard.core.target import Slo
-from testcard.load.bound import Sample, judge_claims, judge_slos
+from testcard.load.bound import Case, Judged, Sample, judge_claims, judge_slos
 from testcard.load.collect import CAPPED
 from testcard.load.generator import Generator
-from testcard.load.plan import MEASURED, PHASES, LoadPlan
-
-_ANSWERED = ("valid", "invalid", "limited", "refused", "server-error", "timeout", "broken")
+from testcard.load.mix import told
+from testcard.load.plan import CLOSED, MEASURED, PHASES, REPLACE, LoadPlan
+from testcard.load.preview import Screen
+from testcard.load.tally import GOOD, Tally, named, rounded
 
 LATE_S = 0.020
 LATE_SHARE = 0.10
@@ -30,51 +31,43 @@ BUSY_SHARE = 0.9
 """The generator is busy when a worker used more of its core than this; Locust warns at the same share."""
 
 
-@dataclass(slots=True)
 class _Seen:
     """What one pass over the records gathers; seconds."""
 
-    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LOAD_OUTCOMES, 0))
-    latency: list[float] = field(default_factory=list)
-    service: list[float] = field(default_factory=list)
-    first_byte: list[float] = field(default_factory=list)
-    media: list[float] = field(default_factory=list)
-    lag: list[float] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    capped: int = 0
-    """Dropped because too many were under way, not because their worker had died."""
-    warmup: int = 0
-    all_arrivals: int = 0
-    first_planned: float | None = None
-    last_sent: float | None = None
+    def __init__(self, plan: LoadPlan) -> None:
+        self.all = Tally()
+        self.by_stage: defaultdict[str, Tally] = defaultdict(Tally)
+        self.by_size: defaultdict[str, Tally] = defaultdict(Tally)
+        self.samples: list[Sample] = []
+        self.screen = Screen() if plan.loop == REPLACE else None
+        self.capped = 0
+        """Dropped because too many were under way, not because their worker had died."""
+        self.warmup = 0
+        self.arrivals = 0
+        self._several = len({kind.size for kind in plan.mix}) > 1
 
     def add(self, record: Record) -> None:
         if record.phase not in PHASES or record.outcome is None:
             return
-        self.all_arrivals += 1
+        self.arrivals += 1
+        if self.screen is not None:
+            self.screen.add(record)
         if record.phase != MEASURED:
             self.warmup += 1
             return
-        self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
+        self.all.add(record)
+        if record.stage is not None:
+            self.by_stage[record.stage].add(record)
+        if self._several and record.size is not None:
+            self.by_size[record.size].add(record)
         self.capped += record.outcome == "dropped" and CAPPED in (record.failure or "")
-        planned = record.planned_s
-        if self.first_planned is None or planned < self.first_planned:
-            self.first_planned = planned
+        if record.outcome == "cancelled":
+            return  # by us: it says nothing about how long it would have taken
         latency = seen = None
-        if record.sent_s is not None and record.outcome != "lost":
-            self.lag.append(max(0.0, record.sent_s - planned))
-        if record.sent_s is not None and (self.last_sent is None or record.sent_s > self.last_sent):
-            self.last_sent = record.sent_s
-        if record.outcome in ("valid", "invalid") and record.last_byte_s is not None and record.sent_s is not None:
-            latency = record.last_byte_s - planned
-            self.latency.append(latency)
-            self.service.append(record.last_byte_s - record.sent_s)
-            if record.first_byte_s is not None:
-                self.first_byte.append(record.first_byte_s - planned)
-            if record.media_s is not None:
-                self.media.append(record.media_s - planned)
-            seen = latency if record.media_s is None else record.media_s - planned
-        self.samples.append(Sample(record.size, record.outcome, latency, seen))
+        if record.outcome in GOOD and record.last_byte_s is not None and record.sent_s is not None:
+            latency = record.last_byte_s - record.planned_s
+            seen = latency if record.media_s is None else record.media_s - record.planned_s
+        self.samples.append(Sample(record.size, record.outcome, latency, seen, record.stage))
 
 
 def conclude(
@@ -97,47 +90,81 @@ def conclude(
         price_usd: of one image, for the advice on what would decide.
     """
     plan = plan if isinstance(plan, LoadPlan) else LoadPlan.from_json(dict(plan))
-    seen = _Seen()
+    seen = _Seen(plan)
     for record in records:
         seen.add(record)
-    latency = quantiles(seen.latency)
-    validity, reason = _validity(seen, generator)
-    count = seen.outcomes
-    answered = sum(count[name] for name in _ANSWERED)
-    sent = answered + count["lost"]
-    spent_s = plan.duration_s
-    if seen.first_planned is not None and seen.last_sent is not None:
-        spent_s = max(spent_s, seen.last_sent - seen.first_planned)
+    validity, reason = _validity(seen.all, generator)
+    case = Case(plan, price_usd, reason)
+    glances = seen.screen.glances(plan.seed) if seen.screen else ()
+    on_claims = judge_claims(seen.samples, claims, case, glances)
+    on_slos = judge_slos(seen.samples, slos, case)
+    every = seen.all
     return LoadSummary(
         scenario=plan.scenario,
         validity=validity,
-        arrivals={
-            "planned": sent + count["dropped"],
-            "sent": sent,
-            "dropped": count["dropped"],
-            "answered": answered,
-            "lost": count["lost"],
-        },
-        offered_rate_per_s=round((sent + count["dropped"]) / plan.duration_s, 4),
-        achieved_rate_per_s=round(sent / spent_s, 4),
+        arrivals=every.arrivals,
+        offered_rate_per_s=every.offered_per_s(plan.duration_s),
+        achieved_rate_per_s=every.achieved_per_s(plan.duration_s),
         duration_s=plan.duration_s,
-        latency_s=_rounded(latency),
-        service_s=_rounded(quantiles(seen.service)),
-        outcomes={name: count[name] for name in _ANSWERED},
-        claims=judge_claims(seen.samples, asked=claims, plan=plan, price_usd=price_usd, invalid=reason),
-        slos=judge_slos(seen.samples, slos, plan=plan, price_usd=price_usd, invalid=reason),
-        media_s=_rounded(quantiles(seen.media)) or None,
-        first_byte_s=_rounded(quantiles(seen.first_byte)) or None,
-        dispatch_lag_s=_lag(seen.lag),
+        latency_s=named(every.latency),
+        service_s=named(every.service),
+        outcomes=every.outcomes,
+        claims=tuple(judged.bound for judged in on_claims),
+        slos=tuple(judged.bound for judged in on_slos),
+        media_s=named(every.media) or None,
+        first_byte_s=named(every.first_byte) or None,
+        dispatch_lag_s=_lag(every.lag),
         warmup=seen.warmup,
         arrivals_process=plan.arrivals,
         size=plan.size,
         processes=plan.processes,
+        loop=plan.loop,
+        clients=plan.clients if plan.loop == CLOSED else None,
+        think_s=plan.think_s if plan.loop == CLOSED else None,
+        mix=told(plan.mix) if len(plan.mix) > 1 else None,
+        stages=_stages(plan, seen.by_stage, (*on_slos, *on_claims)),
+        by_size=_sizes(seen.by_size),
+        preview=seen.screen.figures(plan) if seen.screen else None,
         notes=_notes(plan, seen, generator, reason),
     )
 
 
-def _validity(seen: _Seen, generator: Generator | None) -> tuple[str, str | None]:
+def _stages(plan: LoadPlan, by_stage: Mapping[str, Tally], judged: Sequence[Judged]) -> tuple[StageFigures, ...]:
+    found, begin = [], 0.0
+    for stage in plan.stages:
+        if stage.phase != MEASURED:
+            continue
+        tally = by_stage.get(stage.name, Tally())
+        verdicts = {one.bound.id: one.by_part[stage.judged_as] for one in judged if stage.judged_as in one.by_part}
+        found.append(
+            StageFigures(
+                name=stage.name,
+                begins_s=round(begin, 6),
+                duration_s=round(stage.duration_s, 6),
+                rate_per_s=round(stage.rate_per_s, 6),
+                end_rate_per_s=round(stage.end_rate_per_s, 6),
+                offered_rate_per_s=tally.offered_per_s(stage.duration_s),
+                achieved_rate_per_s=tally.achieved_per_s(stage.duration_s),
+                arrivals=tally.arrivals,
+                latency_s=named(tally.latency),
+                outcomes=tally.outcomes,
+                media_s=named(tally.media) or None,
+                judged_as=stage.judged_as,
+                verdicts=verdicts,
+            )
+        )
+        begin += stage.duration_s
+    return tuple(found)
+
+
+def _sizes(by_size: Mapping[str, Tally]) -> tuple[SizeFigures, ...]:
+    return tuple(
+        SizeFigures(size, tally.arrivals, named(tally.latency), tally.outcomes, named(tally.media) or None)
+        for size, tally in sorted(by_size.items())
+    )
+
+
+def _validity(seen: Tally, generator: Generator | None) -> tuple[str, str | None]:
     """Whether the figures describe the server, and if not, why."""
     if seen.lag:
         lag = quantile(sorted(seen.lag), 0.99)
@@ -160,19 +187,25 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
     notes = list(generator.notes) if generator else ["The run was cut off: the generator left no account of itself."]
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
-    if seen.all_arrivals < plan.count:
-        notes.append(f"Ended after {seen.all_arrivals} of {plan.count} arrivals.")
+    if seen.arrivals < plan.count and plan.loop != CLOSED:
+        notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")
     if seen.capped:
         notes.append(f"{seen.capped} arrivals were dropped: {plan.in_flight_cap} were under way already.")
+    if plan.loop == CLOSED:
+        notes.append(
+            "A closed loop: each client waited for its answer before it asked again, so a slow server was asked less, "
+            "and these figures leave out what independent clients would have met."
+        )
+    if cancelled := seen.all.count["cancelled"]:
+        notes.append(
+            f"{cancelled} requests were cancelled, since the next prompt had come; they stand under preview and in no "
+            "other figure, and a server may bill them all the same."
+        )
     return tuple(notes)
 
 
-def _lag(lags: list[float]) -> dict[str, float] | None:
+def _lag(lags: Sequence[float]) -> dict[str, float] | None:
     if not lags:
         return None
-    named = quantiles(lags)
-    return _rounded({name: named[name] for name in ("p50", "p99", "max")})
-
-
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in values.items()}
+    values = quantiles(lags)
+    return rounded({name: values[name] for name in ("p50", "p99", "max")})

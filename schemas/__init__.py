@@ -95,7 +95,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A word of a vendor's page, read as a bound on a latency quantile."""
+    """A word of a vendor's page, read as a bound on a quantile."""
 
     id: str
     word: str
@@ -108,6 +108,8 @@ class Claim:
     bound_s: float
     size: str
     confidence: float
+    measure: str = "latency"
+    """`latency` of an arrival, or `freshness`: the age of the picture on the screen of one who types."""
 
 
 _AREAS = ("transport", "auth", "generate", "response", "image", "media", "error", "limit", "identity", "models", "sdk")

@@ -16,6 +16,7 @@ import pytest
 
 from testcard import schemas
 from testcard.cli import COMMANDS
+from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Picture, Record
 from testcard.core.runfile import Footer, Header, Skip
@@ -29,6 +30,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 DOCS = "\n".join(path.read_text(encoding="utf-8") for path in PAGES if path.parent.name == "docs")
 WRITTEN = (
     Record, Finding, Picture, Header, Skip, Footer, Summary, Cost, RequirementResult, LoadSummary, Bound,
+    StageFigures, SizeFigures, PreviewFigures,
 )  # fmt: skip
 DECLARED = (Target, Limit, Slo, KnownFailure)
 INTERNAL = {"public_keys", "slos", "known_failures"}

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 import sample_run
 from testcard import schemas
 from testcard.core.crowd import CrowdFigures, CrowdSummary
+from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
@@ -39,6 +40,9 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (LoadSummary, SUMMARY["$defs"]["load"]),
     (CrowdSummary, SUMMARY["$defs"]["crowd"]),
     (CrowdFigures, SUMMARY["$defs"]["crowdFigures"]),
+    (StageFigures, SUMMARY["$defs"]["stage"]),
+    (SizeFigures, SUMMARY["$defs"]["size"]),
+    (PreviewFigures, SUMMARY["$defs"]["preview"]),
 )
 """Each dataclass that is written, with its schema."""
 
@@ -65,6 +69,9 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "media_s": _FIGURES,
     "first_byte_s": _FIGURES,
     "dispatch_lag_s": _FIGURES,
+    "age_s": _FIGURES,
+    "loop": st.sampled_from(["open", "closed", "replace"]),
+    "verdicts": st.dictionaries(_TEXT, st.sampled_from(["kept", "refuted", "inconclusive"]), max_size=2),
     "options": st.just({"strict": True}),
     "load": st.just({"rate": 10}),
 }

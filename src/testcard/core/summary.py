@@ -9,6 +9,7 @@ from typing import Any
 
 from testcard.core.crowd import CrowdSummary
 from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.record import Jsonable
 
 NAME = "summary.json"
@@ -67,6 +68,8 @@ class Bound(Jsonable):
     """Arrivals over the bound; one without a good answer counts as infinitely late."""
     span: str = "planned to last byte"
     size: str | None = None
+    stage: str | None = None
+    """Where stages are judged apart, or only some: the one that these figures and the verdict come from, the worst."""
     estimate_s: float | None = None
     """The sample quantile; None where it falls among arrivals without a good answer."""
     lower_s: float | None = None
@@ -113,6 +116,19 @@ class LoadSummary(Jsonable):
     processes: int = 1
     crowd: CrowdSummary | None = None
     """What became of crowds, where the scenario sends them."""
+    loop: str = "open"
+    """`open`; `closed`: clients waited for their answers; `replace`: each prompt replaced the one in flight."""
+    clients: int | None = None
+    """Of a closed loop."""
+    think_s: float | None = None
+    """Of a closed loop: from an answer to the same client's next request."""
+    mix: str | None = None
+    """What arrivals asked for, with the shares, where they did not all ask for the same."""
+    stages: tuple[StageFigures, ...] = ()
+    """Of the measured phase."""
+    by_size: tuple[SizeFigures, ...] = ()
+    """Where several sizes were asked for."""
+    preview: PreviewFigures | None = None
     notes: tuple[str, ...] = ()
     """Whatever a reader must know before trusting the figures, a sentence each."""
 
