@@ -27,6 +27,8 @@ _ORIENTATION, _TURNED = 0x0112, range(5, 9)
 """The EXIF tag (CIPA DC-008, section 4.6.4), and the values that exchange width and height."""
 _TWICE = "it is base64 of base64"
 _MOST_PIXELS = 64_000_000
+_HEADER = struct.Struct("!8sIIBBBBB")
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _SHORT_BYTES = 512
 _SHORT_PIXELS = 50  # a byte; one colour takes about that in a JPEG, and less in the others
 _VALUES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -76,6 +78,8 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
         )
     container = walk(kind, data)
     problem = container.problem
+    if not full and kind == "png" and problem is None and (size := _plain_size(data)) is not None:
+        return Inspection(Picture(len(data), digest, kind, *size), trailing_bytes=container.trailing_bytes)
     width = height = leak = None
     blank = None
     turned = False
@@ -86,7 +90,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                 width, height = image.size
                 if width * height > _MOST_PIXELS:
                     problem = problem or f"{width}x{height} is more than this reader decodes"
-                elif full or len(data) < max(_SHORT_BYTES, width * height // _SHORT_PIXELS):
+                elif full or _short(data, width, height):
                     image.load()
                     blank = _blank(image)
                     leak = _leak(image)
@@ -167,6 +171,21 @@ def _base64_problem(data: bytes) -> str | None:
     except binascii.Error as error:
         return f"it does not decode: {error}"
     return _TWICE if _is_base64(decoded) else None
+
+
+def _plain_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a PNG whose header leaves a decoder nothing to say (section 11.2.2), or None."""
+    if data.find(b"eXIf", 0, data.find(b"IDAT")) >= 0:
+        return None  # which may turn it
+    begin, width, height, depth, colour, compression, filtering, interlace = _HEADER.unpack_from(data.ljust(33), 8)
+    if begin != b"\0\0\0\rIHDR" or depth not in _DEPTHS.get(colour, ()) or (compression, filtering) != (0, 0):
+        return None
+    plain = interlace in (0, 1) and 0 < width * height <= _MOST_PIXELS and not _short(data, width, height)
+    return (width, height) if plain else None
+
+
+def _short(data: bytes, width: int, height: int) -> bool:
+    return len(data) < max(_SHORT_BYTES, width * height // _SHORT_PIXELS)
 
 
 def _blank(image: Image.Image) -> bool:

@@ -21,6 +21,7 @@ from testcard.load.generator import Generator
 from testcard.load.mix import told
 from testcard.load.plan import CLOSED, MEASURED, PHASES, REPLACE, LoadPlan
 from testcard.load.preview import Screen
+from testcard.load.sampling import sampled
 from testcard.load.tally import GOOD, Tally, named, rounded
 
 LATE_S = 0.020
@@ -187,6 +188,8 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
     notes = list(generator.notes) if generator else ["The run was cut off: the generator left no account of itself."]
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
+    if (decoded := sampled(plan)) is not None:
+        notes.append(decoded)
     if seen.arrivals < plan.count and plan.loop != CLOSED:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")
     if seen.capped:

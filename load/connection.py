@@ -28,6 +28,7 @@ _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
 _EXCESS = 16
 _MOST_BYTES = 128 * 1024 * 1024
 _CONNECT_S = 10.0
+_RESOLVED_S = 60.0  # a name is looked up again after that, as clients do
 _IDLE_S = 4.0  # servers close idle connections, usually after 5 s or more; a request must not meet that
 REPLACED = Failure(CANCELLED, "a newer prompt replaced it")
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
@@ -63,6 +64,7 @@ class _Fresh:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._idle: list[tuple[float, Any]] = []
+        self._resolved: tuple[float, Any] = (-_RESOLVED_S, None)
         super().__init__(*args, **kwargs)
 
     def get_socket(self) -> Any:
@@ -74,6 +76,13 @@ class _Fresh:
         sock = self._create_socket()  # type: ignore[attr-defined]  # of the pool that this is mixed into
         sock.settimeout(None)  # the deadline of the whole exchange holds
         return sock
+
+    def _resolve(self) -> Any:
+        since, addresses = self._resolved
+        if time.monotonic() - since >= _RESOLVED_S:
+            addresses = super()._resolve()  # type: ignore[misc]  # of the pool that this is mixed into
+            self._resolved = time.monotonic(), addresses
+        return addresses
 
     def return_socket(self, sock: Any) -> None:
         self._idle.append((time.monotonic(), sock))

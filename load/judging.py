@@ -8,7 +8,6 @@ worker's file of answers. If the worker is killed, what it had handed over is ju
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -29,21 +28,10 @@ from testcard.load.classify import classify
 from testcard.load.ending import Ending
 from testcard.load.handover import Planned, messages
 from testcard.load.journal import Journal
-from testcard.load.plan import LoadPlan
+from testcard.load.sampling import decoded_every
 
 _PIPE_BYTES = 256 * 1024
-_DECODED_PER_S = 10.0
 _NICENESS = 10  # the worker's stamps and the server come first
-
-
-def decoded_every(plan: LoadPlan) -> int:
-    """Of which pictures each is decoded to the last pixel: of all, or as many as make about ten a second and worker.
-
-    Decoding a picture takes ten times as long as its headers and checksums, and must not fall behind.
-    """
-    rates = [max(stage.rate_per_s, stage.end_rate_per_s) for stage in plan.stages]
-    pictures_per_s = max(rates, default=0.0) * plan.images / max(plan.count, 1)
-    return max(1, math.ceil(pictures_per_s / plan.processes / _DECODED_PER_S))
 
 
 class Recorder:
@@ -61,7 +49,8 @@ class Recorder:
     def record(self, planned: Planned, exchange: Exchange) -> Record:
         """The judged record of one arrival."""
         if exchange.response is not None:
-            exchange = replace(exchange, secrets_seen=echoes(exchange.response, self._keys))
+            seen = echoes(exchange.response, self._keys)
+            exchange = replace(exchange, secrets_seen=seen) if seen else exchange
         exchange = unkeyed(exchange, self._redactor)
         dropped = exchange.failure is not None and exchange.failure.kind == CANCELLED
         judgement = Judgement() if dropped else self._judge(exchange)  # what we broke off accuses nobody

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from testcard.conformance.contract import Contract
@@ -128,6 +128,7 @@ def transient(exchange: Exchange) -> bool:
     return exchange.response.status == 429 or exchange.response.status >= 500
 
 
+@cache
 def held(requirement: str) -> Finding:
     return Finding(requirement, held=True)
 

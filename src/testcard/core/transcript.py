@@ -153,8 +153,9 @@ def unkeyed(exchange: Exchange, redactor: Redactor) -> Exchange:
     headers = tuple((clean(name), clean(value)) for name, value in response.headers)
     media = tuple(replace(fetch, url=clean(fetch.url)) for fetch in exchange.media)
     body = redactor.data(response.body)
-    if headers != response.headers or body != response.body:
-        response = Response(response.status, headers, body)  # else it keeps what it has been parsed to
+    if headers == response.headers and body == response.body and media == exchange.media:
+        return exchange  # which keeps what it has been parsed to
+    response = Response(response.status, headers, body)
     return replace(exchange, response=response, media=media)
 
 

@@ -1,0 +1,65 @@
+"""Does a load cost the same per arrival with two workers, and when it is long? Does memory stay bounded?
+
+    python benchmarks/load_scale.py [--rate 500] [--short 20000] [--long 100000] [--repeat 3]
+
+CPU time per arrival of all processes together, in the middle of the run: with two workers against one, and of a run
+of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging process, each with
+what it shares (a worker and its judging process share the answers that are waiting), and the time that it takes to
+draw the conclusions.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from loading import Loaded, load, serving, spread
+
+from testcard.core.target import Target
+
+
+def one(target: Target, rate: float, count: int, processes: int) -> Loaded:
+    """A load of so many arrivals."""
+    return load(
+        target, keep=False, rate_per_s=rate, duration_s=count / rate, warmup_s=0.0, arrivals="constant",
+        processes=processes,
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=500.0)
+    parser.add_argument("--short", type=int, default=20_000)
+    parser.add_argument("--long", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    with serving(600) as served:
+        target = served.target
+        ratios, costs = [], []
+        for _ in range(options.repeat):
+            alone, both = (one(target, options.rate, options.short // 4, processes) for processes in (1, 2))
+            costs.append(alone.meter.cpu_s_per_arrival() * 1e6)
+            ratios.append(both.meter.cpu_s_per_arrival() * 1e6 / costs[-1])
+        print(f"CPU time per arrival, one worker: {spread(costs, '{:.0f} us'.format)}")
+        print(f"two workers against one: {spread(ratios, '{:.2f}'.format)} times")
+        short, long = (one(target, options.rate, count, 1) for count in (options.short, options.long))
+    for name, loaded in (("short", short), ("long", long)):
+        arrivals, seen = loaded.summary.arrivals, loaded.meter.peak_rss
+        memory = ", ".join(f"{kind} {size / 2**20:.0f} MB" for kind, size in sorted(seen.items()))
+        counts = ", ".join(f"{arrivals[word]} {word}" for word in ("planned", "answered", "lost"))
+        print(f"{name}: {counts}; {memory}")
+        first, second = _halves(loaded)
+        print(f"  CPU per arrival: first half {first:.0f} us, second {second:.0f} us, {second / first:.2f} times")
+        print(f"  conclusions: {loaded.conclude_s:.1f} s")
+
+
+def _halves(loaded: Loaded) -> tuple[float, float]:
+    seen = loaded.meter.seen
+    first, middle, last = seen[len(seen) // 10], seen[len(seen) // 2], seen[-1]
+    each = [
+        (after[1] - before[1]) / (after[0] - before[0]) * 1e6 for before, after in ((first, middle), (middle, last))
+    ]
+    return each[0], each[1]
+
+
+if __name__ == "__main__":
+    main()

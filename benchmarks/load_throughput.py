@@ -1,0 +1,71 @@
+"""How many answers a second one core takes: asked for, received, judged and recorded.
+
+    python benchmarks/load_throughput.py [--repeat 3] [--seconds 8] [--only tiny|pictures]
+
+What is counted is CPU time: of the parent, the worker and the judging process together, in the middle of a load at
+a constant rate; its inverse is answers a second and core. Beside it, in the same minute and against the same server,
+a bare FastHttpUser loop that looks at nothing. Machines differ, and change from minute to minute: the ratio counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from loading import bare_locust, load, serving, spread
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is asked for, and how often."""
+
+    name: str
+    picture_bytes: int
+    rate_per_s: float
+    users: int
+
+
+CASES = (Case("tiny", 600, 800.0, 10), Case("pictures", 1_500_000, 100.0, 8))
+
+
+def measure(case: Case, repeat: int, seconds: float) -> None:
+    """Print the rows of a case."""
+    ours, bares, ratios, workers = [], [], [], []
+    for _ in range(repeat):
+        with serving(case.picture_bytes) as served:
+            bare = bare_locust(served.port, users=case.users, duration_s=seconds)
+            loaded = load(
+                served.target, rate_per_s=case.rate_per_s, duration_s=seconds, warmup_s=0.0, arrivals="constant"
+            )
+            invalid = {name: count for name, count in loaded.summary.outcomes.items() if name != "valid" and count}
+            if invalid:
+                raise SystemExit(f"not what was to be measured: {invalid}")
+            answer_bytes = served.answer_bytes
+        ours.append(1 / loaded.meter.cpu_s_per_arrival())
+        bares.append(bare.requests / bare.cpu_s)
+        ratios.append(ours[-1] / bares[-1])
+        workers.append(loaded.plan.rate_per_s / (loaded.generator.workers[0].cpu_share or 1.0))
+
+    def rate(value: float) -> str:
+        return f"{value:,.0f}/s"
+
+    print(f"{case.name}, answers of {answer_bytes:,} bytes, {repeat} repetitions: median (lowest to highest)")
+    print(f"  testcard, all of its processes      {spread(ours, rate)}")
+    print(f"  testcard, its worker's core alone   {spread(workers, rate)}")
+    print(f"  bare FastHttpUser, looks at nothing {spread(bares, rate)}")
+    print(f"  ratio                               {spread(ratios, '{:.2f}'.format)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--only", choices=[case.name for case in CASES])
+    options = parser.parse_args()
+    for case in CASES:
+        if options.only in (None, case.name):
+            measure(case, options.repeat, options.seconds)
+
+
+if __name__ == "__main__":
+    main()
