@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,11 +51,25 @@ class Contract:
         return min(self.target.sizes, key=lambda size: _sides(size)[0] * _sides(size)[1], default=None)
 
     def window_s(self, role: str | None) -> float | None:
-        """The longest wait that a 429 for a key of that role can honestly ask for."""
-        limit: Limit | None = self.target.limited if role == "limited" else self.target.limit
+        """The window of a key of that role, as far as it is declared."""
+        limit = self._limit(role)
         if limit is None:
             return None
         return max(limit.window_s, BURST_S) if limit.burst else limit.window_s
+
+    def longest_wait_s(self, role: str | None) -> float | None:
+        """The longest wait, in whole seconds, that a 429 for a key of that role can honestly ask for.
+
+        A sliding counter takes the requests of the last window as evenly spread, and so lets the first of the
+        next one through a share of 1/limit of the window later.
+        """
+        limit, window = self._limit(role), self.window_s(role)
+        if limit is None or window is None:
+            return None
+        return max(math.ceil(window), math.floor(window + limit.window_s / limit.requests))
+
+    def _limit(self, role: str | None) -> Limit | None:
+        return self.target.limited if role == "limited" else self.target.limit
 
     def unmet(
         self, requirement: schemas.Requirement, keyring: Keyring, *, burst_allowed: bool

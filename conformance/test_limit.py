@@ -12,6 +12,18 @@ def test_enforced(verify: Verify) -> None:
     verify()
 
 
+@requirement("limit.granted")
+def test_granted(verify: Verify) -> None:
+    """Within the declared limit of the key comes no 429."""
+    verify()
+
+
+@requirement("limit.refused-at-once")
+def test_refused_at_once(verify: Verify) -> None:
+    """A 429 comes at once: no slower than other answers."""
+    verify()
+
+
 @requirement("limit.retry-after")
 def test_retry_after(verify: Verify) -> None:
     """A 429 carries Retry-After: whole seconds or an HTTP date, between 1 s and the window."""
@@ -24,6 +36,18 @@ def test_retry_after_honest(verify: Verify) -> None:
     verify()
 
 
+@requirement("limit.retry-after-tight")
+def test_retry_after_tight(verify: Verify) -> None:
+    """Retry-After is not much longer than needed: a request at half of the wait is refused."""
+    verify()
+
+
+@requirement("limit.refusals-free")
+def test_refusals_free(verify: Verify) -> None:
+    """A refused request does not postpone the moment that an earlier Retry-After named."""
+    verify()
+
+
 @requirement("limit.per-key")
 def test_per_key(verify: Verify) -> None:
     """The limit is the key's own: while one key is refused, another is served."""
@@ -33,4 +57,10 @@ def test_per_key(verify: Verify) -> None:
 @requirement("limit.headers", case.standard)
 def test_headers(verify: Verify) -> None:
     """Of x-ratelimit-limit, -remaining and -reset, remaining is within 0 and the limit, reset not negative."""
+    verify()
+
+
+@requirement("limit.headers-true")
+def test_headers_true(verify: Verify) -> None:
+    """The x-ratelimit headers tell what happens: the key's limit, 0 left on a 429, a reset not before Retry-After."""
     verify()

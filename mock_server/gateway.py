@@ -83,6 +83,8 @@ class Gateway:
         finally:
             if account is not None and admission is not None and admission.admitted:
                 account.limiter.release()
+        for fault in self._faults:
+            answer = await fault.hold(answer, call) if fault.hold is not None else answer
         lines: dict[str, str | None] = {"x-request-id": call.request_id}
         if admission is not None:
             lines |= admission.headers()

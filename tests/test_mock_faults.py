@@ -77,8 +77,8 @@ PROBES: dict[str, Probe] = {
     "get": ("GET", GENERATIONS, MAIN, b"", {}),
     "models": ("GET", MODELS, MAIN, b"", {}),
 }
-# On the limited key: within its limit, above it, the second key then, and the limited one after the promised wait.
-LIMITS = ("limited", "over the limit", "second key", "after the wait")
+# On the limited key: within its limit, above it, the second key then, the limited one at half of the wait and after it.
+LIMITS = ("limited", "over the limit", "second key", "at half of the wait", "after the wait")
 # The picture of the url, fetched once more after everything else.
 AGAIN = "picture again"
 GOOD = {"base64", "base64, another prompt", "base64, two", "portrait", "url", "bare", "full", "unicode"}
@@ -163,7 +163,12 @@ SHOWS: dict[str, set[str]] = {
     "error.unavailable": GOOD,
     "error.no-internals": REFUSED,
     "limit.enforced": {"over the limit"},
+    "limit.granted": {"limited", "over the limit"},
+    "limit.refused-at-once": {"over the limit"},
     "limit.retry-after": {"over the limit"},
+    "limit.retry-after-tight": {"at half of the wait"},
+    "limit.refusals-free": {"after the wait"},
+    "limit.headers-true": {"limited", "over the limit"},
     "limit.retry-after-honest": {"after the wait"},
     "limit.per-key": {"second key"},
     "limit.headers": {"limited"},
@@ -207,10 +212,15 @@ async def seen(settings: MockSettings) -> dict[str, Any]:
     refusable = {**BODY, "n": 0}
     limited: Probe = ("POST", GENERATIONS, f"Bearer {KEYS['limited']}", refusable, {})
     for number in range(12):
+        began = time.monotonic()
         answer = await ask(limited)
-        answers["limited" if number < 10 else "over the limit"] = notice(answer, gateway)
+        slow = time.monotonic() - began > 1
+        answers["limited" if number < 10 else "over the limit"] = (notice(answer, gateway), slow)
     answers["second key"] = notice(await ask((*limited[:2], f"Bearer {KEYS['second']}", *limited[3:])), gateway)
-    clock.now += 1 + float(re.sub(r"[^0-9.]", "", answer.header("retry-after") or "") or 60)
+    wait = float(re.sub(r"[^0-9.]", "", answer.header("retry-after") or "") or 60)
+    clock.now += wait / 2
+    answers["at half of the wait"] = notice(await ask(limited), gateway)
+    clock.now += wait / 2 + 1
     answers["after the wait"] = notice(await ask(limited), gateway)
     assert by_url is not None
     answers[AGAIN] = notice(by_url, gateway)

@@ -25,10 +25,16 @@ from testcard.core.target import Keyring, Limit, Target
 from testcard.core.targetfile import find_target
 from testcard.mock_server import FAULTS, MockSettings, running
 
-# A Retry-After of a quarter of the truth differs from it only where the truth is some seconds.
+# A Retry-After that is not true differs from the truth only where that is some seconds.
 LONG_WINDOW_S = 8.0
 SHORT_WINDOW_S = 2.0
-NEEDS_A_LONG_WINDOW = {"limit.retry-after-honest"}
+NEEDS_A_LONG_WINDOW = {
+    "limit.granted",
+    "limit.refused-at-once",
+    "limit.retry-after-honest",
+    "limit.retry-after-tight",
+    "limit.refusals-free",
+}
 
 
 def target_of(base_url: str, dialect: str, window_s: float) -> Target:

@@ -28,7 +28,17 @@ VARIABLES = {
     "limited": "TESTCARD_LIMITED_KEY",
 }
 
-LIMITS = {"limit.enforced", "limit.retry-after", "limit.retry-after-honest", "limit.per-key"}
+LIMITS = {
+    "limit.enforced",
+    "limit.granted",
+    "limit.refused-at-once",
+    "limit.retry-after",
+    "limit.retry-after-honest",
+    "limit.retry-after-tight",
+    "limit.refusals-free",
+    "limit.per-key",
+    "limit.headers-true",
+}
 """What a check without the limited key cannot judge."""
 
 

@@ -12,13 +12,14 @@ switched on, in the order of the table; a change gives back another value, or ra
     picture     the bytes of a picture, wherever they are sent
     item        an item of `data`
     generated   the document of a 200 with pictures
+    hold        any answer of the API, with all the time that it takes: others may be under way
     answer      any answer of the API, headers included
     media       the answer to the fetch of a picture
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,5 +53,6 @@ class Fault:
     picture: Callable[[bytes, None], bytes] | None = None
     item: Callable[[Item, Order], Item] | None = None
     generated: Callable[[Any, Order], Any] | None = None
+    hold: Callable[[Answer, Call], Awaitable[Answer]] | None = None
     answer: Callable[[Answer, Call], Answer] | None = None
     media: Callable[[Answer, Call], Answer] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from testcard.mock_server.account import Account
 from testcard.mock_server.faults.fault import Fault
 from testcard.mock_server.faults.shape import errors, where
 from testcard.mock_server.limiter import Admission, Limiter
-from testcard.mock_server.message import Answer
+from testcard.mock_server.message import Answer, Call
 
 Accounts = dict[str, Account]
 
@@ -70,6 +71,62 @@ class _Shared(_Liar):
         elif now < self.until.moment:
             return replace(admission, admitted=False, wait_s=self.until.moment - now)
         return admission
+
+
+class _Halved(_Liar):
+    """Counts every request twice."""
+
+    def admit(self, now: float) -> Admission:
+        admission = self.original.admit(now)
+        return self.original.admit(now) if admission.admitted and self._second(admission) else admission
+
+    @staticmethod
+    def _second(admission: Admission) -> bool:
+        return admission.remaining > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgetful(_Liar):
+    """Is over its refusal in a third of the time that the refusal names."""
+
+    until: _Until
+
+    def admit(self, now: float) -> Admission:
+        admission = self.original.admit(now)
+        if admission.admitted:
+            return admission
+        if now >= self.until.moment > -math.inf:
+            return replace(admission, admitted=True, wait_s=0.0)
+        if self.until.moment == -math.inf:
+            self.until.moment = now + admission.wait_s / 3
+        return admission
+
+
+@dataclass(frozen=True, slots=True)
+class _Unforgiving(_Liar):
+    """Begins its wait anew with every refused request."""
+
+    until: _Until
+    spans: list[float]
+
+    def admit(self, now: float) -> Admission:
+        if now < self.until.moment:
+            self.until.moment = now + self.spans[-1]
+            return replace(self.original.admit(now), admitted=False, wait_s=self.spans[-1])
+        admission = self.original.admit(now)
+        if not admission.admitted:
+            self.until.moment = now + admission.wait_s
+            self.spans.append(admission.wait_s)
+        return admission
+
+
+_SLOW_S = 2.0
+
+
+async def _slowly(answer: Answer, _: Call) -> Answer:
+    if answer.status == 429:
+        await asyncio.sleep(_SLOW_S)
+    return answer
 
 
 def _limiters(change: Callable[[Limiter], Limiter]) -> Callable[[Accounts, None], Accounts]:
@@ -132,6 +189,13 @@ FAULTS = (
         "Over the limit comes a 200 without pictures.",
         answer=errors(lambda answer: replace(answer, status=200, document={"created": 0, "data": []}), 429),
     ),
+    _row(
+        "granted",
+        "limit-halved",
+        "The limit is used up by half as many requests as declared: each counts twice.",
+        accounts=_limiters(_Halved),
+    ),
+    _row("refused-at-once", "limit-slow-429", "A 429 takes 2 s.", hold=_slowly),
     _row("retry-after", "retry-after-missing", "A 429 carries no Retry-After.", **_promised(lambda _: None)),
     _row(
         "retry-after",
@@ -171,6 +235,18 @@ FAULTS = (
         "Retry-After is 1, whatever the truth.",
         **_promised(lambda _: "1"),
     ),
+    _row(
+        "retry-after-tight",
+        "retry-after-late",
+        "Retry-After is three times the truth: requests are let through long before.",
+        accounts=_limiters(lambda limiter: _Forgetful(limiter, _Until())),
+    ),
+    _row(
+        "refusals-free",
+        "refusals-postpone",
+        "With every refused request the wait begins anew.",
+        accounts=_limiters(lambda limiter: _Unforgiving(limiter, _Until(), [])),
+    ),
     _row("per-key", "limit-global", "While one key is over its limit, every key is refused.", accounts=_global),
     _row(
         "headers",
@@ -183,5 +259,23 @@ FAULTS = (
         "ratelimit-reset-negative",
         "x-ratelimit-reset-requests is negative.",
         **_counted("reset", lambda reset: -1 - reset),
+    ),
+    _row(
+        "headers-true",
+        "ratelimit-limit-other",
+        "x-ratelimit-limit-requests is another than the key's.",
+        **_counted("limit", lambda limit: limit * 6),
+    ),
+    _row(
+        "headers-true",
+        "ratelimit-remaining-constant",
+        "x-ratelimit-remaining-requests never falls.",
+        **_counted("remaining", lambda _: 9),
+    ),
+    _row(
+        "headers-true",
+        "ratelimit-reset-ms",
+        "x-ratelimit-reset-requests counts milliseconds.",
+        **_counted("reset", lambda reset: reset * 1000),
     ),
 )
