@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from wild_check import Defects, assert_found, examine
-from wild_picture import painted, saved
+from wild_picture import exif, painted, png, saved
 from wild_server import Ask, Reply, Wild, declare
 
 DEFECTS = Defects()
@@ -269,6 +270,69 @@ class CutWebp(Wild):
 
     def picture(self, width: int, height: int) -> bytes:
         return saved(painted(width, height), "WEBP")[:-30]
+
+
+@defect("image.trailing-bytes")
+class ErrorBehindThePicture(Picture):
+    """A worker that failed after it had written the file."""
+
+    def spoil(self, data: bytes) -> bytes:
+        return data + b'{"error": "worker died"}'
+
+
+@defect("image.trailing-bytes")
+class TwoInOne(Wild):
+    """Two pictures written into one file."""
+
+    media_type = "image/webp"
+
+    def picture(self, width: int, height: int) -> bytes:
+        return saved(painted(width, height), "WEBP") + saved(painted(width, height), "WEBP")
+
+
+@defect("image.size")
+class TurnedForViewers(Wild):
+    """Stored as asked for, and tagged to be shown turned."""
+
+    media_type = "image/jpeg"
+
+    def picture(self, width: int, height: int) -> bytes:
+        return saved(painted(width, height), "JPEG", exif=exif(8))
+
+
+@defect("image.no-internals")
+class WorkflowInside(Wild):
+    """A user interface that writes its whole workflow into the file."""
+
+    def picture(self, width: int, height: int) -> bytes:
+        notes = PngInfo()
+        notes.add_itxt("workflow", '{"nodes": [{"path": "/workspace/ComfyUI/models/flux.safetensors"}]}', zip=True)
+        return png(width, height, pnginfo=notes)
+
+
+@defect("image.one-format")
+class JpegInline(Wild):
+    """A store of PNGs in front of workers that answer in JPEG."""
+
+    def item(self, data: bytes, form: str, ask: Ask) -> dict[str, Any]:
+        if form == "b64_json":
+            with Image.open(io.BytesIO(data)) as image:
+                data = saved(image, "JPEG")
+        return super().item(data, form, ask)
+
+
+@defect("image.base64")
+class SpareBits(Encoding):
+    """An encoder of its own that fills up with ones."""
+
+    def picture(self, width: int, height: int) -> bytes:
+        data = super().picture(width, height)
+        return data if len(data) % 3 else self.picture(width, height)
+
+    def spoil(self, text: str) -> str:
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        body, spare = text.rstrip("="), {1: 3, 2: 15}[text.count("=")]
+        return body[:-1] + letters[letters.index(body[-1]) | spare] + "=" * text.count("=")
 
 
 def test_a_failure_that_might_pass_is_not_taken_for_success() -> None:

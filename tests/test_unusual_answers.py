@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
+import string
 from email.utils import formatdate
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from wild_check import assert_spotless, examine
+from wild_picture import painted, saved
 from wild_server import MODEL, Ask, Reply, Wild, declare, serving
 
 CLOTHES: list[type[Wild]] = []
@@ -112,6 +116,40 @@ class MaskedKey(Wild):
         said = self.error(401, f"Incorrect API key provided: {masked}.")
         said.headers.append(("WWW-Authenticate", "bearer"))
         return said
+
+
+@clothing
+class Talkative(Wild):
+    """Everything that an answer may say of its pictures, and all of it true."""
+
+    def success(self, items: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:
+        usage = {"generated_images": len(items), "total_tokens": 4096, "output_tokens": 4096, "input_tokens": 0}
+        more = {"model": MODEL.rpartition("/")[2] + "-2026-01-14", "n": len(items), "usage": usage, "quality": "auto"}
+        return (
+            super().success(items, ask)
+            | more
+            | {"links": {"self": "/v1/images/1", "docs": "https://example.com/tmp/x"}}
+        )
+
+    def item(self, data: bytes, form: str, ask: Ask) -> dict[str, Any]:
+        width, height = map(int, ask.fields.get("size", self.default_size).split("x"))
+        said = {"width": width, "height": height, "size": f"{width} x {height}", "media_type": "image/png"}
+        return super().item(data, form, ask) | said | {"format": "PNG", "revised_prompt": "saved in /tmp/cat.png"}
+
+
+@clothing
+class AutomaticSize(Wild):
+    """Echoes that are no sizes and no formats."""
+
+    def success(self, items: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:
+        said = {
+            "size": "auto",
+            "format": "url",
+            "width": None,
+            "usage": {"cost": 0.0012, "images": "one"},
+            "model": None,
+        }
+        return super().success(items, ask) | said
 
 
 # Refusals.
@@ -295,3 +333,72 @@ class OldMediaTypes(Wild):
         reply = super().deliver(path, ask)
         reply.replace("Content-Type", "image/x-png; charset=binary")
         return reply
+
+
+@clothing
+class EncodedForEachClient(Wild):
+    """A store that encodes pictures when they are asked for, each time a little differently."""
+
+    media_type = "image/jpeg"
+
+    def picture(self, width: int, height: int) -> bytes:
+        return saved(painted(width, height), "JPEG", quality=95)
+
+    def deliver(self, path: str, ask: Ask) -> Reply:
+        reply = super().deliver(path, ask)
+        with Image.open(io.BytesIO(reply.body)) as image:
+            reply.body = saved(image, "JPEG", quality=70 + next(self.asked) % 25)
+        return reply
+
+
+@clothing
+class NegotiatingStore(Wild):
+    """A content delivery network that serves WebP to whoever accepts it, and says so."""
+
+    def deliver(self, path: str, ask: Ask) -> Reply:
+        reply = super().deliver(path, ask)
+        with Image.open(io.BytesIO(reply.body)) as image:
+            reply.body = saved(image, "WEBP", lossless=True)
+        reply.headers += [("Vary", "Origin"), ("vary", "Accept-Encoding, Accept")]
+        reply.replace("Content-Type", "image/webp")
+        return reply
+
+
+@clothing
+class BusyStore(Wild):
+    """Every fourth fetch of a picture is refused for a moment."""
+
+    def deliver(self, path: str, ask: Ask) -> Reply:
+        return self.error(503, "Busy.") if next(self.asked) % 4 == 0 else super().deliver(path, ask)
+
+
+@clothing
+class NumbersInASecretFolder(Wild):
+    """Pictures that are numbered, in a folder whose name nobody guesses."""
+
+    def url(self, data: bytes) -> str:
+        path = f"/media/{self.folder}/{next(self.asked)}.png"
+        self.media[path] = data
+        return f"{self.origin}{path}"
+
+    folder = secrets.token_hex(12)
+
+
+@clothing
+class ShortNames(Wild):
+    """Six random letters and digits, as the vendor's example has them."""
+
+    def url(self, data: bytes) -> str:
+        path = f"/media/{''.join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(6))}.png"
+        self.media[path] = data
+        return f"{self.origin}{path}"
+
+
+@clothing
+class OtherExtension(Wild):
+    """A path that ends as a program's name does, not as a picture's."""
+
+    def url(self, data: bytes) -> str:
+        path = f"/media/{secrets.token_hex(8)}/download.php"
+        self.media[path] = data
+        return f"{self.origin}{path}?name=a.jpg"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 import wild_picture
 from wild_check import examine
@@ -28,11 +29,27 @@ PICTURES: dict[str, tuple[str, Make]] = {
         "image/png",
         lambda w, h: saved(painted(w, h), "PNG", save_all=True, append_images=[painted(w, h)], duration=100),
     ),
+    "animation that begins with nothing": (
+        "image/webp",
+        lambda w, h: saved(
+            Image.new("RGB", (w, h)), "WEBP", save_all=True, append_images=[painted(w, h)], lossless=True
+        ),
+    ),
     "JPEG": ("image/jpeg", lambda w, h: saved(painted(w, h), "JPEG", quality=90)),
     "progressive JPEG": ("image/jpeg", lambda w, h: saved(painted(w, h), "JPEG", progressive=True, subsampling=0)),
     "gray JPEG": ("image/jpeg", lambda w, h: saved(painted(w, h, "L"), "JPEG")),
     "CMYK JPEG": ("image/jpeg", lambda w, h: saved(painted(w, h, "CMYK"), "JPEG")),
     "JPEG with EXIF": ("image/jpg", lambda w, h: saved(painted(w, h), "JPEG", exif=wild_picture.exif())),
+    "padded JPEG": ("image/jpeg", lambda w, h: saved(painted(w, h), "JPEG") + b"\xff\xff" + bytes(30)),
+    "several pictures in a JPEG": (
+        "image/jpeg",
+        lambda w, h: saved(painted(w, h), "MPO", save_all=True, append_images=[painted(w, h)]),
+    ),
+    "JPEG that a viewer turns": ("image/jpeg", lambda w, h: saved(painted(h, w), "JPEG", exif=wild_picture.exif(6))),
+    "JPEG that a viewer turns around": (
+        "image/jpeg",
+        lambda w, h: saved(painted(w, h), "JPEG", exif=wild_picture.exif(3)),
+    ),
     "lossy WebP": ("image/webp", lambda w, h: saved(painted(w, h), "WEBP", quality=80)),
     "lossless WebP": ("image/webp", lambda w, h: saved(painted(w, h), "WEBP", lossless=True)),
     "WebP with alpha": ("image/webp", lambda w, h: saved(painted(w, h, "RGBA"), "WEBP", exif=wild_picture.exif())),

@@ -81,9 +81,10 @@ def annotated(width: int, height: int) -> bytes:
     return png(width, height, pnginfo=notes, dpi=(72, 72), icc_profile=b"not looked at" * 20)
 
 
-def exif() -> bytes:
+def exif(orientation: int = 1) -> bytes:
     """A little EXIF."""
     tags = Image.Exif()
+    tags[0x0112] = orientation
     tags[0x0131] = "a generator"
     return tags.tobytes()
 

@@ -34,7 +34,7 @@ def guessable(urls: Sequence[str]) -> Verdict | None:
     rests = [name[len(start) :][::-1] for name in names]
     end = os.path.commonprefix(rests)[::-1]  # noqa: RUF071  (likewise)
     own = [name[len(start) : len(name) - len(end)] for name in names]
-    bits = max(len(part) * math.log2(_alphabet(part)) for part in own)
+    bits = max(_bits(part) for part in own)
     random = bits >= _FEWEST_BITS or _SECRET.search(start) is not None or _SECRET.search(end) is not None
     return Verdict(not random, f"they differ in {', '.join(repr(part) for part in own[:4])} only"[:_MOST_SHOWN])
 
@@ -44,8 +44,8 @@ def _name(url: str) -> str:
     return f"{parts.path}?{parts.query}"
 
 
-def _alphabet(text: str) -> int:
-    """How many characters each of its characters may have been one of."""
-    if re.fullmatch(r"\d*", text):
-        return 10
-    return 16 if re.fullmatch(r"[0-9a-f-]*|[0-9A-F-]*", text) else 62
+def _bits(text: str) -> float:
+    """How much there is to guess in a text at most: its letters and digits, each one of those it may have been."""
+    letters = re.sub(r"[^0-9A-Za-z]", "", text)
+    alphabet = 10 if letters.isdigit() else 16 if re.fullmatch(r"[0-9a-f]*|[0-9A-F]*", letters) else 62
+    return len(letters) * math.log2(alphabet)
