@@ -33,7 +33,7 @@ from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Skip
 from testcard.core.send import Sender
-from testcard.core.target import Keyring, Target, header_secrets
+from testcard.core.target import ROLES, Keyring, Target, header_secrets
 
 _SIDE_BY_SIDE = 4
 _PAUSE_S = 0.2
@@ -66,9 +66,9 @@ class Session:
     ) -> None:
         self.contract = Contract.of(target)
         self.options = options
-        self.asker = Asker(self.contract, options.seed, thorough=options.thorough)
+        self.asker = Asker(self.contract, options.seed, thorough=options.thorough, roles=filter(keyring.get, ROLES))
         self.tally = Tally(strict=options.strict, known=target.known_failures, dialect=target.dialect)
-        self.redactor = Redactor((*keyring.values, *header_secrets(target)))
+        self.redactor = Redactor((*keyring.secrets, *header_secrets(target)))
         self.keyring = keyring
         self._log = log
         self._on_record = on_record
@@ -215,6 +215,8 @@ class Session:
                 exchange = self.send(request)
             except TestcardError as error:
                 self.fatal = self.fatal or error
+                return
+            if not request.credentialed and exchange.succeeded:
                 return
             if request.violations and request.credentialed and (exchange.succeeded or transient(exchange)):
                 return

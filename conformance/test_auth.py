@@ -40,3 +40,27 @@ def test_challenge(verify: Verify) -> None:
 def test_key_not_echoed(verify: Verify) -> None:
     """No answer repeats the key: not in its body, not in a header, not in a URL."""
     verify()
+
+
+@requirement("auth.shortened-key", case.shortened_key)
+def test_shortened_key(verify: Verify) -> None:
+    """A key that lacks its end is refused with 401."""
+    verify()
+
+
+@requirement("auth.near-miss-key", case.near_miss_key)
+def test_near_miss_key(verify: Verify) -> None:
+    """A key that differs from a good one in a character, in case or by a suffix is refused with 401."""
+    verify()
+
+
+@requirement("auth.key-in-query", case.key_elsewhere)
+def test_key_in_query(verify: Verify) -> None:
+    """A key in the query string or in the body lets nobody in."""
+    verify()
+
+
+@requirement("auth.scheme-case", case.lower_case_scheme)
+def test_scheme_case(verify: Verify) -> None:
+    """The scheme may be written in any case: `bearer` lets in as `Bearer` does."""
+    verify()

@@ -58,7 +58,9 @@ async def _call(request: Request, gateway: Gateway) -> Call:
         body += chunk[: max(0, MOST_BYTES + 1 - len(body))]
         if read > _MOST_READ:
             break
-    return gateway.call(request.method, request.scope["path"], _headers(request), bytes(body), _origin(request))
+    return gateway.call(
+        request.method, request.scope["path"], _headers(request), bytes(body), _origin(request), request.url.query
+    )
 
 
 def _headers(request: Request) -> dict[str, str]:

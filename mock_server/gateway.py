@@ -61,13 +61,15 @@ class Gateway:
         self.media = MediaStore()
         self.truth = Truth(self._latency)
 
-    def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes, origin: str) -> Call:
+    def call(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, origin: str, query: str = ""
+    ) -> Call:
         """A request as the gateway takes it: with the client's request id, or with a fresh one."""
         number = next(self._calls)
         request_id = headers.get("x-request-id", "")
         if not _SANE_ID.fullmatch(request_id):
             request_id = f"req_{digest(self._settings.seed, 'request', number).hex()}"
-        return Call(method, path, headers, body, origin, request_id, self._promise, self._memory)
+        return Call(method, path, headers, body, origin, request_id, self._promise, query, self._memory)
 
     async def answer(self, call: Call) -> Answer:
         """The answer of the API."""

@@ -33,6 +33,8 @@ class Call:
     request_id: str
     """The client's own, or a fresh one."""
     promise: Promise
+    query: str = ""
+    """What stands behind the question mark."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What a fault remembers from one call to the next; the server's, not the call's."""
 

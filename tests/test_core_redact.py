@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -155,3 +157,24 @@ def test_ordinary_words_stay() -> None:
     text = "a cat, a key=1 and a test"
     assert Redactor(["cat", "test"]).text(text) == text
     assert Redactor([KEY]).json({"n": 1, "b": None, "t": [True, 1.5]}) == {"n": 1, "b": None, "t": [True, 1.5]}
+
+
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", '{"key": "'])
+@pytest.mark.parametrize("after", ["", '"', '", "n": 1}'])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_key_in_base64_is_a_key(before: str, after: str, encode: Callable[[bytes], bytes]) -> None:
+    """Wherever it begins in a group of three bytes, and in both alphabets: hardly a character of it stays."""
+    key = "sk-main->>>???-0123456789"
+    text = encode(f"{before}{key}{after}".encode()).decode()
+    redactor = Redactor([key])
+    assert redactor.holds_secret(text)
+    for said in (redactor.text(f"got {text}."), redactor.data(f"got {text}.".encode()).decode()):
+        assert MASK in said
+        kept = said.removeprefix("got ").removesuffix(".").replace(MASK, "")
+        assert len(kept) <= 2 + len(encode(f"{before}{after}".encode())) + 2
+
+
+def test_a_picture_is_no_key() -> None:
+    """Base64 that holds no key stays as it is."""
+    text = base64.b64encode(bytes(range(256)) * 40)
+    assert Redactor([KEY]).data(text) == text

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 
 import pytest
 
-from scripted import Received, aim, ask, reply, scripted
+from scripted import Received, Shelf, aim, ask, reply, scripted, silent
+from testcard.core.budget import Budget
 from testcard.core.exchange import Request
+from testcard.core.presentation import PRESENTATIONS
+from testcard.core.redact import Redactor
+from testcard.core.send import Sender
 from testcard.core.target import Keyring, Target
 from testcard.core.wire import USER_AGENT, curl, request_headers
 
@@ -113,3 +118,52 @@ def test_a_literal_authorization_is_sent_in_place_of_a_key() -> None:
     lines = dict(request_headers({}, ask(authorization="Bearer sk-wrong"), "sk-good", "i"))
     assert lines["Authorization"] == "Bearer sk-wrong"
     assert Received("GET", "/", (("A", "1"),), b"").header("a") == "1"
+
+
+@needs_curl
+@pytest.mark.parametrize("name", PRESENTATIONS)
+def test_the_line_presents_the_key_as_the_request_does(name: str) -> None:
+    """In whatever scheme, place or form: over the wire goes the same, and the line holds nothing of the key."""
+    with scripted(lambda _: reply(200, {})) as server:
+        target = aim(server.base_url)
+        keys = keyring(target)
+        sent = ask(presented=name)
+        line = curl(sent, target, keys)
+        made = Sender(target, keys, judge=silent, sink=Shelf(), budget=Budget(), redactor=Redactor(keys.secrets))
+        made.send(sent)
+        made.close()
+        pasted(line)
+    ours, theirs = server.received
+    assert ours.path == theirs.path
+    assert ours.header("authorization") == theirs.header("authorization")
+    assert json.loads(ours.body) == json.loads(theirs.body)
+    key = SECRETS["TESTCARD_API_KEY"]
+    assert key[: len(key) // 2] not in line
+
+
+@pytest.mark.parametrize("name", PRESENTATIONS)
+def test_no_record_holds_the_key_however_it_is_presented(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor what was sent in its place: not in the address, a header, an error, or a log of the HTTP client's."""
+    caplog.set_level("DEBUG")
+    key = "sk-SECOND-0123456789-abcdef"
+    shelf = Shelf()
+
+    def answer(r: Received) -> bytes:
+        echo = f"{r.path} {r.header('authorization')} {r.body.decode()}"
+        return reply(401, {"error": {"message": echo}}, ("X-Echo", echo))
+
+    with scripted(answer) as server:
+        target = aim(server.base_url)
+        keys = Keyring(target, {"TESTCARD_SECOND_KEY": key})
+        made = Sender(target, keys, judge=silent, sink=shelf, budget=Budget(), redactor=Redactor(keys.secrets))
+        found = made.send(ask(presented=name, key="second"))
+        made.close()
+    assert found.secrets_seen
+    written = json.dumps(shelf.records[0].to_json()) + found.url
+    logged = "".join(record.getMessage() for record in caplog.records if not record.name.startswith("httpcore"))
+    for secret in keys.secrets:
+        assert secret not in written
+        assert secret not in logged
+    sent = server.received[0]
+    value = PRESENTATIONS[name].value(key)
+    assert value in f"{sent.path} {sent.header('authorization')} {sent.body.decode()}"

@@ -78,6 +78,11 @@ def asked(**changes: Any) -> Request:
     return Request(**(usual | changes))
 
 
+def presented(how: str, *judges: str) -> Request:
+    """The good request, with the second key presented so."""
+    return asked(key="second", presented=how, judges=judges)
+
+
 @dataclass
 class Row:
     """An exchange, and the findings that it must and must not bring."""
@@ -189,6 +194,23 @@ ROWS: dict[str, Row] = {
     "own key echoed": Row(good(), secrets_seen=("the body",), broken=("auth.key-not-echoed",)),
     "no keys at all": Row(good(), request=asked(key=None), target=dataclasses.replace(MOCK, auth="none"),
                           silent=("auth",)),
+    "a key in the query": Row(good(), request=presented("as ?key=", "auth.key-in-query"), broken=("auth.key-in-query",),
+                              silent=("generate", "response", "image")),
+    "a key in the query, no wallet": Row(error(), 402, request=presented("as ?key=", "auth.key-in-query"),
+                                         broken=("auth.key-in-query",)),
+    "a parameter that nobody knows": Row(error(), 400, request=presented("as ?key=", "auth.key-in-query"),
+                                         held=("auth.key-in-query",), silent=("error",)),
+    "half a key": Row(good(), request=presented("its first half", "auth.shortened-key"), broken=("auth.shortened-key",)),
+    "half a key, refused": Row(error("authentication_error"), 401, held=("auth.shortened-key",),
+                               request=presented("its first half", "auth.shortened-key")),
+    "another case": Row(good(), request=presented("in the other case", "auth.near-miss-key"),
+                        broken=("auth.near-miss-key",)),
+    "another case, refused": Row(error("authentication_error"), 401, held=("auth.near-miss-key",),
+                                 request=presented("in the other case", "auth.near-miss-key")),
+    "a good key as Basic": Row(good(), request=presented("Basic"), broken=("auth.malformed-credentials",)),
+    "bearer": Row(good(), request=presented("lower-case scheme", "auth.scheme-case"), held=("auth.scheme-case",)),
+    "bearer unknown": Row(error(), 401, request=presented("lower-case scheme", "auth.scheme-case"),
+                          broken=("auth.scheme-case",), silent=("error", "generate")),
     "a made-up key": Row(good(), request=asked(authorization="Bearer sk-wrong-1"), broken=("auth.wrong-key",)),
     # generate: what must be accepted
     "refused": Row(error(), 400, broken=("generate.full",), silent=("image",)),

@@ -39,6 +39,14 @@ PROBES: dict[str, Probe] = {
     "bare key": ("POST", GENERATIONS, "sk-aig-nobody", BODY, {}),
     "basic": ("POST", GENERATIONS, "Basic c2stYWlnOng=", BODY, {}),
     "empty bearer": ("POST", GENERATIONS, "Bearer", BODY, {}),
+    "good key as Basic": ("POST", GENERATIONS, f"Basic {base64.b64encode(MAIN[7:].encode()).decode()}", BODY, {}),
+    "lower-case scheme": ("POST", GENERATIONS, f"bearer {MAIN[7:]}", BODY, {}),
+    "half a key": ("POST", GENERATIONS, MAIN[: 7 + len(MAIN[7:]) // 2], BODY, {}),
+    "key and more": ("POST", GENERATIONS, f"{MAIN}0", BODY, {}),
+    "key in capitals": ("POST", GENERATIONS, f"Bearer {MAIN[7:].upper()}", BODY, {}),
+    "key changed": ("POST", GENERATIONS, f"Bearer {MAIN[7:].replace('mock', 'm~ck')}", BODY, {}),
+    "key in the query": ("POST", f"{GENERATIONS}?api_key={MAIN[7:]}", None, BODY, {}),
+    "key in the body": ("POST", GENERATIONS, None, {**BODY, "api_key": MAIN[7:]}, {}),
     "base64": ("POST", GENERATIONS, MAIN, BODY, {"x-request-id": "mine-1"}),
     "stranger again": ("POST", GENERATIONS, STRANGER, BODY, {}),
     "base64, another prompt": ("POST", GENERATIONS, MAIN, {**BODY, "prompt": "a forest"}, {}),
@@ -96,7 +104,11 @@ SHOWS: dict[str, set[str]] = {
     "transport.other-content-type": {"text"},
     "auth.missing-key": {"keyless"},
     "auth.wrong-key": {"stranger", "stranger again"},
-    "auth.malformed-credentials": {"bare key", "basic", "empty bearer"},
+    "auth.malformed-credentials": {"bare key", "basic", "empty bearer", "good key as Basic"},
+    "auth.shortened-key": {"half a key"},
+    "auth.near-miss-key": {"key and more", "key in capitals", "key changed"},
+    "auth.key-in-query": {"key in the query", "key in the body"},
+    "auth.scheme-case": {"lower-case scheme"},
     "auth.before-validation": {"stranger, bad body"},
     "auth.challenge": {"stranger"},
     "auth.key-not-echoed": {"stranger", "url"},
@@ -201,7 +213,8 @@ async def seen(settings: MockSettings) -> dict[str, Any]:
         if authorization is not None:
             headers["authorization"] = authorization
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await gateway.answer(gateway.call(method, path, headers, data, "http://127.0.0.1:1"))
+        path, _, query = path.partition("?")
+        return await gateway.answer(gateway.call(method, path, headers, data, "http://127.0.0.1:1", query))
 
     answers = {}
     by_url: Answer | None = None

@@ -6,12 +6,16 @@ Each names the requirement that must be broken, and those that may be as well, s
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import socket
+import threading
+from typing import Any, BinaryIO
+from urllib.parse import parse_qs
 
 import pytest
 
 from wild_check import Defects, assert_found, examine
-from wild_server import SLUGS, Ask, Reply, Wild
+from wild_server import KEYS, SLUGS, Ask, Reply, Wild
 
 DEFECTS = Defects()
 defect = DEFECTS.enter
@@ -25,7 +29,7 @@ def test_a_defect_is_found(kind: type[Wild], requirement: str, also: tuple[str, 
 
 # Keys.
 
-EVERY_STRANGER = ("auth.wrong-key", "auth.malformed-credentials", "auth.before-validation")
+EVERY_STRANGER = ("auth.wrong-key", "auth.near-miss-key", "auth.malformed-credentials", "auth.before-validation")
 
 
 @defect("auth.missing-key", *EVERY_STRANGER)
@@ -36,7 +40,7 @@ class AnybodyIsServed(Wild):
         return None
 
 
-@defect("auth.wrong-key", "auth.before-validation")
+@defect("auth.wrong-key", "auth.near-miss-key", "auth.before-validation")
 class AnyKeyIsServed(Wild):
     """Only the presence of a token is looked at."""
 
@@ -133,6 +137,101 @@ class KeyInTheUrl(Wild):
     def item(self, data: bytes, form: str, ask: Ask) -> dict[str, Any]:
         item = super().item(data, form, ask)
         return {"url": f"{item['url']}?api_key={ask.key}"} if "url" in item else item
+
+
+SECOND = ("main", "second", "empty_wallet")
+
+
+@defect("auth.wrong-key", "auth.before-validation")
+class ConnectionRemembered(Wild):
+    """Who was let in once is let in as long as the connection lasts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here = threading.local()
+
+    def converse(self, reader: BinaryIO, connection: socket.socket) -> bool:
+        if getattr(self.here, "connection", None) is not connection:
+            self.here.connection, self.here.known = connection, False
+        return super().converse(reader, connection)
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        self.here.known = self.here.known or ask.key in KEYS.values()
+        known = self.here.known and ask.key is not None
+        return None if known else super().authenticate(ask)
+
+
+@defect("auth.key-in-query")
+class KeyInTheQuery(Wild):
+    """`?key=`, as some vendors' documents have it."""
+
+    keys = SECOND
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        asked = parse_qs(ask.target.partition("?")[2])
+        return None if set(asked.get("key", [])) & set(KEYS.values()) else super().authenticate(ask)
+
+
+@defect("auth.shortened-key")
+class BeginningIsEnough(Wild):
+    """Looked up by its first characters, as it is shown in a console."""
+
+    keys = SECOND
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        near = [key for key in KEYS.values() if len(ask.key or "") > 10 and key.startswith(ask.key or " ")]
+        return None if near else super().authenticate(ask)
+
+
+@defect("auth.near-miss-key")
+class CaseInsensitiveKeys(Wild):
+    """The column of the database compares without regard to case."""
+
+    keys = SECOND
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        return None if (ask.key or "").lower() in KEYS.values() else super().authenticate(ask)
+
+
+@defect("auth.near-miss-key")
+class KeyCutToItsColumn(Wild):
+    """What is longer than the column is cut before it is compared."""
+
+    keys = SECOND
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        return None if (ask.key or "")[:22] in KEYS.values() else super().authenticate(ask)
+
+
+@defect("auth.malformed-credentials")
+class KeyInAnyScheme(Wild):
+    """The last word of Authorization is the key."""
+
+    keys = SECOND
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        word = ask.headers.get("authorization", "").rpartition(" ")[2]
+        return None if word in KEYS.values() else super().authenticate(ask)
+
+
+@defect("auth.scheme-case")
+class BearerAsSpelt(Wild):
+    """`startswith("Bearer ")`."""
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        if ask.headers.get("authorization", "").startswith("bearer "):
+            ask.headers["authorization"] = ""
+        return super().authenticate(ask)
+
+
+@defect("auth.key-not-echoed")
+class CredentialsInTheTrace(Wild):
+    """A debug header with the credentials in base64."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        trace = base64.b64encode(ask.headers.get("authorization", "").encode()).decode()
+        reply.headers.append(("X-Trace", trace))
+        return super().dress(ask, reply)
 
 
 # Paths.

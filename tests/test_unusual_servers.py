@@ -269,6 +269,31 @@ class InPieces(Wild):
 
 
 @clothing
+class StrictQuery(Wild):
+    """A parameter that it does not know is refused before anything else."""
+
+    keys = ("main", "second", "empty_wallet")
+
+    def route(self, ask: Ask) -> Reply | None:
+        unknown = "?" in ask.target and ask.target.startswith(self.prefix)
+        return self.error(400, "There are no parameters.") if unknown else super().route(ask)
+
+
+@clothing
+class ShownInPart(Wild):
+    """A refusal names the key as consoles do: its beginning and its end."""
+
+    keys = ("main", "second", "empty_wallet")
+
+    def authenticate(self, ask: Ask) -> Reply | None:
+        reply = super().authenticate(ask)
+        if reply is not None:
+            said = self.error(401, f"Incorrect API key provided: {(ask.key or '')[:7]}***{(ask.key or '')[-4:]}.")
+            reply.body = said.body
+        return reply
+
+
+@clothing
 class NoDate(Wild):
     """RFC 9110, section 6.6.1: a server without a clock sends none."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from testcard.conformance.contract import Contract
 from testcard.core.exchange import Request, Violation
+from testcard.core.target import ROLES
 
 Cases = Callable[["Asker"], Iterable[Request]]
 """Makes the requests that a requirement is judged by."""
@@ -19,11 +20,15 @@ class Asker:
     that neither a cache nor a duplicate can hide behind equal prompts.
     """
 
-    def __init__(self, contract: Contract, seed: int = 1, *, thorough: bool = False) -> None:
+    def __init__(
+        self, contract: Contract, seed: int = 1, *, thorough: bool = False, roles: Iterable[str] = ROLES
+    ) -> None:
         self.contract = contract
         self.target = contract.target
         self.seed = seed
         self.thorough = thorough
+        self.roles = frozenset(roles)
+        """The roles that there is a key for."""
 
     def body(self, subject: str, **fields: Any) -> dict[str, Any]:
         """A good body about a subject, without the fields that the target does not take."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
 
 from testcard.conformance.case.asker import Asker, json_body
-from testcard.conformance.case.refusal import breaking, unknown_model
+from testcard.conformance.case.path import models
+from testcard.conformance.case.refusal import breaking, refusable, unknown_model
 from testcard.core.exchange import Request
 
 KEYLESS = "without a key"
@@ -33,7 +36,44 @@ def malformed_credentials(ask: Asker) -> list[Request]:
         "a key without a scheme": WRONG_KEY,
     }
     body = json_body(ask.body("nobody"))
-    return [Request(name, body=body, authorization=value) for name, value in forms.items()]
+    requests = [Request(name, body=body, authorization=value) for name, value in forms.items()]
+    return requests + _second(ask, ("Basic", "no scheme", "another scheme"))
+
+
+def key_elsewhere(ask: Asker) -> list[Request]:
+    names = ("as ?api_key=", "as ?key=", "as ?access_token=", "as api_key in the body")
+    return _second(ask, names, "auth.key-in-query")
+
+
+def shortened_key(ask: Asker) -> list[Request]:
+    names = ("without its last character", "its first half")
+    return _second(ask, names, "auth.shortened-key", "auth.key-not-echoed")
+
+
+def near_miss_key(ask: Asker) -> list[Request]:
+    """Of the second key, or else of one that nobody issued."""
+    judges = ("auth.near-miss-key", "auth.key-not-echoed")
+    if "second" in ask.roles:
+        return _second(ask, ("one character changed", "in the other case", "with a character more"), *judges)
+    body = json_body(ask.body("nobody"))
+    wrong = f"Bearer {WRONG_KEY.upper()}"
+    return [Request("a random key in capitals", body=body, authorization=wrong, judges=judges)]
+
+
+def _second(ask: Asker, presented: Iterable[str], *judges: str) -> list[Request]:
+    """A good body with the second key, presented otherwise than it should be."""
+    if "second" not in ask.roles:
+        return []
+    body = json_body(ask.body("nobody"))
+    return [
+        Request(f"the second key, {name}", body=body, key="second", presented=name, judges=judges) for name in presented
+    ]
+
+
+def lower_case_scheme(ask: Asker) -> list[Request]:
+    """A request that costs nothing whether it is let in or not."""
+    free = [*models(ask), refusable(ask, "main", 2)][0]
+    return [replace(free, case="bearer in lower case", presented="lower-case scheme", judges=("auth.scheme-case",))]
 
 
 def wrong_key_and_body(ask: Asker) -> list[Request]:

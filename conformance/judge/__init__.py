@@ -52,5 +52,7 @@ def judge(exchange: Exchange, contract: Contract, *, full: bool = True) -> Judge
         full: decode pictures to the last pixel; otherwise their headers, structure and checksums.
     """
     evidence = Evidence(exchange, contract, full=full)
-    findings = tuple(finding for part in _JUDGES for finding in part(evidence))
+    judges = exchange.request.judges
+    found = (finding for part in _JUDGES for finding in part(evidence))
+    findings = tuple(finding for finding in found if not judges or finding.requirement in judges)
     return Judgement(findings, tuple(item.inspection.picture for item in evidence.pictures))

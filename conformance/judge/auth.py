@@ -18,7 +18,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     if response is None or evidence.contract.target.auth != "bearer":
         return
     if request.to_generate and not request.credentialed and evidence.final and response.status != 429:
-        yield finding(_requirement(evidence), response.status == 401, "401", answer(evidence))
+        yield _stranger(evidence, response.status)
+    if request.presented == "lower-case scheme" and evidence.final and response.status != 429:
+        yield finding("auth.scheme-case", response.status not in (401, 403), "let in", answer(evidence))
     if response.status == 401:
         challenges = [value for name, value in response.headers if name.lower() == "www-authenticate"]
         yield finding(
@@ -43,9 +45,22 @@ def _echoes(authorization: str | None, response: Response) -> Iterator[str]:
     )
 
 
+def _stranger(evidence: Evidence, status: int) -> Finding:
+    """Who is not to be let in, is refused with 401; a key in another place is just not to be used."""
+    name = _requirement(evidence)
+    if name == "auth.key-in-query":
+        unused = 400 <= status < 500 and status != 402  # some refuse a parameter or member that they do not know
+        return finding(name, unused, "401", answer(evidence))
+    return finding(name, status == 401, "401", answer(evidence))
+
+
 def _requirement(evidence: Evidence) -> str:
     """Which requirement an uncredentialed request is about."""
     request = evidence.request
+    if request.judges:
+        return request.judges[0]
+    if request.presented != "bearer":
+        return "auth.malformed-credentials"
     if request.authorization is None:
         return "auth.missing-key"
     if request.violations:

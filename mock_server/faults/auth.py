@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from testcard.mock_server.faults.fault import Fault
 from testcard.mock_server.faults.shape import errors, headers, message, with_error
@@ -53,6 +56,41 @@ def _key_in_url(answer: Answer, call: Call) -> Answer:
     return replace(answer, raw=answer.body.replace(b".png", f".png?key={call.key}".encode()))
 
 
+def _token(call: Call) -> str:
+    """What follows the scheme, or the whole where there is none; of Basic, the name."""
+    value = call.headers.get("authorization", "")
+    scheme, _, token = value.rpartition(" ")
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")[0]
+    return token
+
+
+def _in_query(call: Call) -> bool:
+    return any(value in call.promise.keys.values() for _, value in parse_qsl(call.query))
+
+
+def _in_body(call: Call) -> bool:
+    return any(f'"api_key": "{key}"'.encode() in call.body for key in call.promise.keys.values())
+
+
+def _nearly(call: Call, like: Callable[[str, str], bool]) -> bool:
+    """Whether the key is not one of ours, but like one in some way."""
+    return not _known(call) and any(like(call.key or "", key) for key in call.promise.keys.values())
+
+
+def _lower_case_refused(call: Call, _: None) -> Call:
+    lower = call.headers.get("authorization", "").startswith("bearer ")
+    return call.with_header("authorization", "") if lower else call
+
+
+def _told_in_base64(answer: Answer, call: Call) -> Answer:
+    if answer.status < 400 or not call.key:
+        return answer
+    told = base64.b64encode(call.headers["authorization"].encode()).decode()
+    return with_error(answer, message=f"{message(answer)} (credentials {told})")
+
+
 FAULTS = (
     Fault(
         name="keyless-accepted",
@@ -93,6 +131,54 @@ FAULTS = (
         arrival=_let_in(lambda call: call.credentials == ("bearer", "")),
     ),
     Fault(
+        name="good-key-any-scheme",
+        breaks=("auth.malformed-credentials",),
+        describe="A good key is served in any scheme, and in none.",
+        arrival=_let_in(lambda call: call.key is None and _token(call) in call.promise.keys.values()),
+    ),
+    Fault(
+        name="key-in-query",
+        breaks=("auth.key-in-query",),
+        describe="A good key is served in the query string.",
+        arrival=_let_in(_in_query),
+    ),
+    Fault(
+        name="key-in-body",
+        breaks=("auth.key-in-query",),
+        describe="A good key is served in the body.",
+        arrival=_let_in(_in_body),
+    ),
+    Fault(
+        name="key-shortened",
+        breaks=("auth.shortened-key",),
+        describe="Half of a key is enough.",
+        arrival=_let_in(lambda call: _nearly(call, lambda sent, key: len(sent) > 6 and key.startswith(sent))),
+    ),
+    Fault(
+        name="key-suffix",
+        breaks=("auth.near-miss-key",),
+        describe="A good key with a suffix is served.",
+        arrival=_let_in(lambda call: _nearly(call, lambda sent, key: sent.startswith(key))),
+    ),
+    Fault(
+        name="key-case-ignored",
+        breaks=("auth.near-miss-key",),
+        describe="Keys are compared without regard to case.",
+        arrival=_let_in(lambda call: _nearly(call, lambda sent, key: sent.lower() == key.lower())),
+    ),
+    Fault(
+        name="key-ends-compared",
+        breaks=("auth.near-miss-key",),
+        describe="Of a key the length, the beginning and the end are compared.",
+        arrival=_let_in(lambda call: _nearly(call, lambda sent, key: (len(sent), sent[-4:]) == (len(key), key[-4:]))),
+    ),
+    Fault(
+        name="scheme-case-sensitive",
+        breaks=("auth.scheme-case",),
+        describe="The scheme must be spelt Bearer.",
+        arrival=_lower_case_refused,
+    ),
+    Fault(
         name="malformed-credentials-500",
         breaks=("auth.malformed-credentials",),
         describe="Credentials without a token crash the parser: 500.",
@@ -129,6 +215,12 @@ FAULTS = (
         breaks=("auth.key-not-echoed",),
         describe="Error messages repeat the key.",
         answer=_told,
+    ),
+    Fault(
+        name="key-echoed-base64",
+        breaks=("auth.key-not-echoed",),
+        describe="Error messages repeat the credentials in base64.",
+        answer=_told_in_base64,
     ),
     Fault(
         name="key-echoed-header",

@@ -78,7 +78,7 @@ class _Run:
         self._console = console
         self._keyring = Keyring(job.target)
         header_values(job.target)  # a variable that is not set is said now, not in the middle
-        secrets = (*self._keyring.values, *header_secrets(job.target))
+        secrets = (*self._keyring.secrets, *header_secrets(job.target))
         self._redactor = Redactor(secrets)
         self._budget = Budget(job.budget_images, job.budget_usd, job.target.price_usd_per_image)
         self._started = time.monotonic()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from testcard.core.presentation import PRESENTATIONS
 from testcard.core.strictjson import parse
 
 GENERATIONS = "/images/generations"
@@ -51,6 +52,12 @@ class Request:
     """The role of the key (`main`, `second`, `empty_wallet`, `limited`), or None for no key."""
     authorization: str | None = None
     """A literal Authorization value in place of a real key; never a secret."""
+    presented: str = "bearer"
+    """How the key of that role is presented: a name of presentation.py."""
+    in_the_clear: bool = False
+    """Sent over http to a target of https, without any header that the target asks for."""
+    judges: tuple[str, ...] = ()
+    """The only requirements that its answer is judged by; empty: all that it shows."""
     requirement: str | None = None
     """The requirement that a refusal of this good request breaks."""
     violations: tuple[Violation, ...] = ()
@@ -72,7 +79,16 @@ class Request:
     @property
     def identity(self) -> tuple[object, ...]:
         """What makes two requests the same to a server."""
-        return (self.method, self.path, self.body, self.headers, self.key, self.authorization)
+        return (
+            self.method,
+            self.path,
+            self.body,
+            self.headers,
+            self.key,
+            self.authorization,
+            self.presented,
+            self.in_the_clear,
+        )
 
     @property
     def to_generate(self) -> bool:
@@ -82,7 +98,7 @@ class Request:
     @property
     def credentialed(self) -> bool:
         """Whether it carries what we hold to be good credentials (on a target without keys: none)."""
-        return self.key is not None and self.authorization is None
+        return self.key is not None and self.authorization is None and PRESENTATIONS[self.presented].good
 
 
 CANCELLED = "cancelled"

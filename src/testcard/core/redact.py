@@ -1,12 +1,13 @@
 """Nothing that we write may hold a key: every sink passes through one Redactor.
 
 Rule 1: exact values. Whatever the server does with a key (echoes it in an error, a header, a URL),
-the value itself is replaced wherever it stands, also percent-encoded or escaped as in JSON.
+the value itself is replaced wherever it stands, also percent-encoded, escaped as in JSON, or in base64.
 Rule 2: redact first, cut afterwards; the other way round half a key would survive.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,9 @@ _SIGNED = re.compile(
 )
 _LITERAL = re.compile(r"[A-Za-z0-9\-_.~]+")
 _NOT_BASE64 = "-_.~"
+_SHORTEST_IN_BASE64 = 12  # of a shorter one so little is certain that a picture could hold it by chance
+_LONGEST_PIECE = 64 * 1024
+_URL_SAFE = str.maketrans("+/", "-_")
 _SHORTEST_SECRET = 6  # a shorter value would mask ordinary words
 
 
@@ -31,22 +35,35 @@ class Redactor:
         self._pattern = re.compile(pattern, re.IGNORECASE) if pattern else None
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
         self._runs = tuple(max(_LITERAL.findall(secret), key=len, default="").lower() for secret in long_enough)
+        self._base64 = tuple({form for secret in long_enough for form in _base64_forms(secret)})
 
     def text(self, text: str) -> str:
         """The text without secrets and without the signatures of signed URLs."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
+        for form in self._base64:
+            if form in text:
+                text = text.replace(form, MASK)
         return _SIGNED.sub(rf"\1{MASK}", text) if "=" in text else text
 
     def data(self, data: bytes) -> bytes:
         """The bytes without secrets."""
-        if self._bytes is None or not self._may_hold(data):
-            return data
-        return self._bytes.sub(MASK.encode(), data)
+        if self._bytes is not None and self._may_hold(data):
+            data = self._bytes.sub(MASK.encode(), data)
+        if self._in_base64(data):
+            for form in self._base64:
+                data = data.replace(form.encode(), MASK.encode())
+        return data
 
     def may_change(self, data: bytes) -> bool:
         """Whether a JSON text could hold what `json` would replace; False is certain."""
-        return b"=" in data or self._may_hold(data)
+        return b"=" in data or self._may_hold(data) or self._in_base64(data)
+
+    def _in_base64(self, data: bytes) -> bool:
+        """Whether a secret stands there in base64; not in a string of megabytes, which is a picture."""
+        if len(data) > _LONGEST_PIECE:
+            data = b'"'.join(piece for piece in data.split(b'"') if len(piece) <= _LONGEST_PIECE)
+        return any(form.encode() in data for form in self._base64)
 
     def _may_hold(self, data: bytes) -> bool:
         """Whether the letters of a secret that have one spelling only are there: a tenth of what the patterns cost.
@@ -65,7 +82,8 @@ class Redactor:
 
     def holds_secret(self, text: str) -> bool:
         """Whether one of the secrets stands in the text."""
-        return self._pattern is not None and self._pattern.search(text) is not None
+        plain = self._pattern is not None and self._pattern.search(text) is not None
+        return plain or any(form in text for form in self._base64)
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The header lines, with the values of credentials masked whatever they are."""
@@ -80,6 +98,23 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.json(item) for item in value]
         return value
+
+
+def _base64_forms(secret: str) -> set[str]:
+    """What a secret looks like inside of base64, at each of the three places where it may begin in a group.
+
+    The first and the last character depend on what stands beside it, so they are left out.
+    """
+    if len(secret) < _SHORTEST_IN_BASE64:
+        return set()
+    data = secret.encode()
+    forms = set()
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + data).decode()
+        whole = (before + len(data)) * 8 // 6  # characters that hold nothing but what came so far
+        inner = text[-(-before * 8 // 6) : whole]
+        forms |= {inner, inner.translate(_URL_SAFE)}
+    return forms
 
 
 def _forms(secret: str) -> str:

@@ -19,6 +19,7 @@ from testcard.core.exchange import Exchange, Failure, Request
 from testcard.core.judgement import Judgement
 from testcard.core.limit import Pacer
 from testcard.core.mediahost import addresses
+from testcard.core.presentation import PRESENTATIONS
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, Target, header_values
@@ -31,7 +32,7 @@ from testcard.core.transcript import (
     redirect,
     unkeyed,
 )
-from testcard.core.wire import curl, request_headers
+from testcard.core.wire import curl, hidden_query, request_headers, request_url, sent_body
 
 _MEDIA_PAUSES_S = (0.25, 0.5)
 """A store of pictures that is busy is asked again, at most twice."""
@@ -91,7 +92,7 @@ class Sender:
         self.budget.reserve(request.images)
         billed = 0
         try:
-            if request.key == "main" and request.authorization is None:
+            if request.key == "main" and request.credentialed:
                 self.pacer.wait()
             exchange = self._exchange(request, attempt)
             billed = billed_images(exchange)
@@ -132,14 +133,18 @@ class Sender:
             self.requests += 1
         request_id = str(uuid.uuid4())
         key = self._keyring.get(request.key) if request.key and self._target.auth == "bearer" else None
-        headers = request_headers(self._headers, request, key, request_id)
-        url = self._target.base_url + request.path
+        headers = request_headers({} if request.in_the_clear else self._headers, request, key, request_id)
+        url = request_url(self._target, request)
+        query = hidden_query(request, key)
+        keys = self._keys
+        if key and not request.credentialed:
+            keys = Redactor((*self._keyring.values, PRESENTATIONS[request.presented].value(key)))
         planned = time.monotonic() - self._started
-        reply = self._client.ask(request.method, url, headers, request.body)
+        reply = self._client.ask(request.method, url, headers, sent_body(request, key), query=query)
         exchange = Exchange(
             request=request,
             number=number,
-            url=url,
+            url=self._redactor.text(url + query),
             request_id=request_id,
             sent_headers=self._redactor.headers(headers),
             at=reply.at,
@@ -151,7 +156,7 @@ class Sender:
             failure=reply.failure,
             attempt=attempt,
             received_at=time.time(),
-            secrets_seen=echoes(reply.response, self._keys) if reply.response else (),
+            secrets_seen=echoes(reply.response, keys) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
         exchange = replace(exchange, media=tuple(self._fetch(url, exchange) for url in urls)) if urls else exchange

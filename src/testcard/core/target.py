@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from testcard.core.errors import UsageError
+from testcard.core.presentation import derived
 
 ROLES = ("main", "second", "empty_wallet", "limited")
 OPENAI_HOST = "api.openai.com"
@@ -179,6 +180,12 @@ class Keyring:
     def values(self) -> tuple[str, ...]:
         """Every key, for redaction and for finding echoes."""
         return tuple(self._keys.values())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key, and what is sent in place of the second one: nothing of it may be written."""
+        second = self._keys.get("second")
+        return (*self.values, *derived(second)) if second else self.values
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(sorted(self._keys))})"

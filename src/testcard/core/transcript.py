@@ -47,7 +47,7 @@ def record_of(
         at=exchange.at,
         method=request.method,
         url=redactor.text(exchange.url),
-        key=request.key if request.authorization is None else None,
+        key=request.key if request.credentialed else None,
         request_id=exchange.request_id,
         request_headers=() if brief else exchange.sent_headers,
         request_body=None if brief else _body_text(request, redactor),

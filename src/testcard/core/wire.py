@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from testcard import __version__
 from testcard.core.exchange import Request
+from testcard.core.presentation import PRESENTATIONS
 from testcard.core.target import Keyring, Target
 
 USER_AGENT = f"testcard/{__version__} (conformance and load tests)"
 _LONGEST_CURL_BODY = 4000
+_PLACEHOLDER = "the-key-goes-here"
+
+
+def request_url(target: Target, request: Request) -> str:
+    """Where a request goes, without any key."""
+    base = target.base_url
+    if request.in_the_clear and base.startswith("https:"):
+        base = f"http:{base.removeprefix('https:')}"
+    return base + request.path
 
 
 def request_headers(
@@ -26,21 +38,44 @@ def request_headers(
     if request.body is not None:
         lines["Content-Type"] = "application/json"
     lines |= target_headers
-    authorization = request.authorization if request.authorization is not None else (f"Bearer {key}" if key else None)
+    authorization = request.authorization
+    present = PRESENTATIONS[request.presented].authorization
+    if authorization is None and key and present is not None:
+        authorization = present(key)
     if authorization is not None:
         lines["Authorization"] = authorization
     own = {name.lower() for name, _ in request.headers}
     return [line for line in lines.items() if line[0].lower() not in own] + list(request.headers)
 
 
+def hidden_query(request: Request, key: str | None) -> str:
+    """The query that holds the key, where it is presented there. It belongs into no URL that is kept."""
+    name = PRESENTATIONS[request.presented].query
+    return f"?{name}={quote(key, safe='')}" if name and key else ""
+
+
+def sent_body(request: Request, key: str | None) -> bytes | None:
+    """The body as it goes over the wire: with the key in it, where it is presented there."""
+    member = PRESENTATIONS[request.presented].member
+    if not member or not key:
+        return request.body
+    return json.dumps({**request.fields, member: key}, ensure_ascii=False).encode()
+
+
 def curl(request: Request, target: Target, keyring: Keyring) -> str:
     """A shell line that sends the request again. Keys and secret headers stand in it as variables."""
-    parts = ["curl", "-sS", "-i", "-X", request.method, shlex.quote(target.base_url + request.path)]
+    presentation = PRESENTATIONS[request.presented]
+    variable = f"${{{keyring.variable(request.key)}}}" if request.key and target.auth == "bearer" else ""
+    url = shlex.quote(request_url(target, request))
+    if presentation.query and variable:
+        url += f'"?{presentation.query}={variable}"'
+    parts = ["curl", "-sS", "-i", "-X", request.method, url]
     if request.authorization is not None:
         parts += ["-H", shlex.quote(f"Authorization: {request.authorization}")]
-    elif request.key is not None and target.auth == "bearer":
-        parts += ["-H", f'"Authorization: Bearer ${keyring.variable(request.key)}"']
-    for name, value in target.headers.items():
+    elif presentation.authorization is not None and request.key and variable:
+        shell = presentation.shell.replace("KEY", keyring.variable(request.key))
+        parts += ["-H", f'"Authorization: {shell}"']
+    for name, value in () if request.in_the_clear else target.headers.items():
         if value.startswith("env:"):
             parts += ["-H", f'{shlex.quote(f"{name}: ")}"${value.removeprefix("env:")}"']
         else:
@@ -51,7 +86,8 @@ def curl(request: Request, target: Target, keyring: Keyring) -> str:
     for name, value in request.headers:
         parts += ["-H", shlex.quote(f"{name}: {value}")]
     if request.body is not None:
-        parts += ["--data-binary", _data(request.body)]
+        data = _data(sent_body(request, _PLACEHOLDER) or b"")
+        parts += ["--data-binary", data.replace(_PLACEHOLDER, f"'\"{variable}\"'")]
     return " ".join(parts)
 
 
