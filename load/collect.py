@@ -17,7 +17,8 @@ from testcard.load.brief import Brief
 from testcard.load.ending import Ending, parse
 from testcard.load.generator import WorkerReport
 from testcard.load.journal import Tail
-from testcard.load.plan import CLOSED, Arrival
+from testcard.load.payload import case_of
+from testcard.load.plan import Arrival
 
 CAPPED = "the in-flight cap"
 _MOST_TOGETHER = 500
@@ -165,7 +166,7 @@ class Collector:
                 why = "stopped while it was under way" if stopped else f"worker {worker} died before it had an answer"
                 self._end(index, outcome="lost", failure=f"lost: {why}", sent_s=sent_s)
                 short[worker] = lost + 1, unsent
-            elif not stopped and self._brief.plan.loop != CLOSED:  # whose plan is only the most that there can be
+            elif not stopped and not self._brief.plan.at_most:
                 self._drop(index, f"not sent: worker {worker} died")
                 short[worker] = lost, unsent + 1
         return short
@@ -180,14 +181,16 @@ class Collector:
     def _end(self, index: int, *, outcome: str, failure: str, sent_s: float | None = None) -> None:
         """The record of an arrival that no judge has seen."""
         plan, arrival = self._brief.plan, self._arrivals[index]
-        if sent_s is not None and plan.loop == CLOSED:  # it was due when its client came to ask
-            stage = plan.stage_at(sent_s - self.begins_s)
-            arrival = replace(arrival, offset_s=sent_s - self.begins_s, phase=stage.phase, stage=stage.name)
+        if sent_s is not None and plan.at_most:  # it was due when its client came to ask
+            arrival = replace(arrival, offset_s=sent_s - self.begins_s)
+            if arrival.client is None:
+                stage = plan.stage_at(arrival.offset_s)
+                arrival = replace(arrival, phase=stage.phase, stage=stage.name)
         planned_s = self.begins_s + arrival.offset_s
         moment = datetime.fromtimestamp(self._brief.wall(planned_s if sent_s is None else sent_s), UTC)
         record = Record(
             number=self._brief.first_number + arrival.index,
-            case=f"load {plan.scenario}, arrival {arrival.index + 1}",
+            case=case_of(plan, arrival),
             phase=arrival.phase,
             at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             method="POST",
@@ -199,6 +202,8 @@ class Collector:
             worker=plan.worker_of(arrival.index),
             stage=arrival.stage or None,
             size=arrival.kind.size,
+            client=arrival.client,
+            attempt=arrival.attempt,
         )
         self._finish(index, outcome)
         self._add(record)

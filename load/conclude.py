@@ -17,6 +17,7 @@ from testcard.core.summary import LoadSummary
 from testcard.core.target import Slo
 from testcard.load.bound import Case, Judged, Sample, judge_claims, judge_slos
 from testcard.load.collect import CAPPED
+from testcard.load.crowd.summary import CrowdRecords
 from testcard.load.generator import Generator
 from testcard.load.mix import told
 from testcard.load.plan import CLOSED, MEASURED, PHASES, REPLACE, LoadPlan
@@ -92,20 +93,24 @@ def conclude(
     """
     plan = plan if isinstance(plan, LoadPlan) else LoadPlan.from_json(dict(plan))
     seen = _Seen(plan)
+    crowds = CrowdRecords()
     for record in records:
         seen.add(record)
+        crowds.add(record)
     validity, reason = _validity(seen.all, generator)
     case = Case(plan, price_usd, reason)
     glances = seen.screen.glances(plan.seed) if seen.screen else ()
     on_claims = judge_claims(seen.samples, claims, case, glances)
     on_slos = judge_slos(seen.samples, slos, case)
     every = seen.all
+    achieved_per_s = every.achieved_per_s(plan.duration_s)
     return LoadSummary(
         scenario=plan.scenario,
         validity=validity,
         arrivals=every.arrivals,
-        offered_rate_per_s=every.offered_per_s(plan.duration_s),
-        achieved_rate_per_s=every.achieved_per_s(plan.duration_s),
+        # A crowd goes on asking after the span within which its clients first ask.
+        offered_rate_per_s=achieved_per_s if plan.crowd else every.offered_per_s(plan.duration_s),
+        achieved_rate_per_s=achieved_per_s,
         duration_s=plan.duration_s,
         latency_s=named(every.latency),
         service_s=named(every.service),
@@ -123,9 +128,10 @@ def conclude(
         clients=plan.clients if plan.loop == CLOSED else None,
         think_s=plan.think_s if plan.loop == CLOSED else None,
         mix=told(plan.mix) if len(plan.mix) > 1 else None,
-        stages=_stages(plan, seen.by_stage, (*on_slos, *on_claims)),
+        stages=() if plan.crowd else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
         by_size=_sizes(seen.by_size),
         preview=seen.screen.figures(plan) if seen.screen else None,
+        crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed) if plan.crowd else None,
         notes=_notes(plan, seen, generator, reason),
     )
 
@@ -190,7 +196,7 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
         notes.append(f"Nothing is certified: {reason}.")
     if (decoded := sampled(plan)) is not None:
         notes.append(decoded)
-    if seen.arrivals < plan.count and plan.loop != CLOSED:
+    if seen.arrivals < plan.count and not plan.at_most:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")
     if seen.capped:
         notes.append(f"{seen.capped} arrivals were dropped: {plan.in_flight_cap} were under way already.")

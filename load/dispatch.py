@@ -29,9 +29,10 @@ from testcard.load.brief import Brief
 from testcard.load.connection import REPLACED, Connections, Replaced, Reply
 from testcard.load.handover import Delivery, Planned
 from testcard.load.journal import Journal
-from testcard.load.loop import LOOPS, Prepared
+from testcard.load.loop import LOOPS
 from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
+from testcard.load.sender import Prepared
 
 _MOST_URL_ANSWER = 256 * 1024  # a longer answer carries its pictures itself
 _MOST_BACKLOG = 256 * 1024 * 1024  # beside what is in the arena
@@ -96,7 +97,7 @@ class Dispatcher:
         self._cap = brief.plan.worker_cap(worker)
         self.arrivals: Sequence[Arrival] = brief.plan.share(worker)
         keyring = Keyring(brief.target)
-        self._key = keyring.get("main") if brief.target.auth == "bearer" else None
+        self._key = keyring.get(brief.plan.key) if brief.target.auth == "bearer" else None
         self._headers = header_values(brief.target)
         self._redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
         self._shown: dict[tuple[str, str], tuple[str, str]] = {}
@@ -135,8 +136,8 @@ class Dispatcher:
             return None
         return self._under_way.spawn(self._serve, prepared)
 
-    def _serve(self, asked: Prepared) -> None:
-        """One arrival, from its request to its last picture."""
+    def _serve(self, asked: Prepared) -> Exchange:
+        """One arrival, from its request to its last picture; returns what came of it."""
         at, request = _utc_now(), asked.request
         self.counts.sent += 1
         self._note(b'{"sent":%d,"s":%.6f}' % (asked.arrival.index, self._since_start(time.monotonic())))
@@ -163,6 +164,7 @@ class Dispatcher:
         if failed is None and not exchange.succeeded:
             failed = f"HTTP {exchange.status}"
         self._notify(request.path, (reply.last_byte or time.monotonic()) - reply.sent, size, failed)
+        return exchange
 
     def _fetch_all(self, urls: Sequence[str], asked: Prepared) -> tuple[list[_Ended], bool]:
         """The pictures, fetched side by side, and whether nobody wants them any more; then there are none."""

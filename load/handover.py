@@ -39,10 +39,12 @@ class Planned(NamedTuple):
     phase: str
     stage: str
     size: str | None
+    client: int | None = None
+    attempt: int = 1
 
     @classmethod
     def of(cls, arrival: Arrival) -> Planned:
-        return cls(arrival.phase, arrival.stage, arrival.kind.size)
+        return cls(arrival.phase, arrival.stage, arrival.kind.size, arrival.client, arrival.attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Recorder:
         held = judgement.held
         new = () if self._shown.issuperset(held) else tuple(name for name in held if name not in self._shown)
         self._shown.update(new)
-        return record_of(
+        record = record_of(
             exchange,
             judgement,
             redactor=self._redactor,
@@ -73,6 +73,7 @@ class Recorder:
             stage=planned.stage or None,
             size=planned.size,
         )
+        return record if planned.client is None else replace(record, client=planned.client, attempt=planned.attempt)
 
     def line(self, planned: Planned, exchange: Exchange) -> bytes:
         """The same as the parent reads it: the finished line of records.jsonl, with its ending in front."""

@@ -1,7 +1,8 @@
-"""When requests are sent: three ways over one dispatcher. Only locustfile.py and what only it imports may import this.
+"""When requests are sent: four ways over one dispatcher. Only locustfile.py and what only it imports may import this.
 
 - open: each at its planned time, whatever became of those before it;
 - closed: each of a number of clients waits for its answer, thinks, and asks again;
+- crowd: each of a number of clients asks again as its retry policy says (crowd/clients.py);
 - replace: a new prompt at each planned time, and the request before it is cancelled if it has not been answered.
 """
 
@@ -9,43 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import gevent
-from gevent.event import Event
 
-from testcard.core.exchange import Request
 from testcard.load.alarm import Alarm
 from testcard.load.connection import Replaced
-from testcard.load.plan import CLOSED, OPEN, REPLACE, Arrival, LoadPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request that only waits for its time."""
-
-    arrival: Arrival
-    request: Request
-    number: int
-    """Of its record."""
-    request_id: str
-    headers: list[tuple[str, str]]
-    planned_s: float
-    """On the run's clock."""
-
-
-class Sender(Protocol):
-    """What a loop needs of a dispatcher."""
-
-    plan: LoadPlan
-    arrivals: Sequence[Arrival]
-    """Its own part of the plan, in the order of time."""
-    stopped: Event
-
-    def prepare(self, arrival: Arrival, due: float) -> Prepared: ...
-
-    def send(self, prepared: Prepared) -> gevent.Greenlet | None: ...
+from testcard.load.crowd.clients import ask_in_crowds
+from testcard.load.plan import CLOSED, CROWD, OPEN, REPLACE, Arrival
+from testcard.load.sender import Sender
 
 
 def _open(sender: Sender, start: float) -> None:
@@ -105,5 +78,10 @@ def _replace(sender: Sender, start: float) -> None:
         alarm.close()
 
 
-LOOPS: dict[str, Callable[[Sender, float], None]] = {OPEN: _open, CLOSED: _closed, REPLACE: _replace}
+LOOPS: dict[str, Callable[[Sender, float], None]] = {
+    OPEN: _open,
+    CLOSED: _closed,
+    REPLACE: _replace,
+    CROWD: ask_in_crowds,
+}
 """How a load goes on, by `LoadPlan.loop`."""

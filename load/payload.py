@@ -19,20 +19,29 @@ _MANNERS = (
 )  # fmt: skip
 
 
+def case_of(plan: LoadPlan, arrival: Arrival) -> str:
+    """What an arrival is, in a few words."""
+    if arrival.client is not None:
+        return f"load {plan.scenario}, {arrival.stage} client {arrival.client + 1}, attempt {arrival.attempt}"
+    return f"load {plan.scenario}, arrival {arrival.index + 1}"
+
+
 def request_of(plan: LoadPlan, arrival: Arrival) -> Request:
-    """The request of one arrival. No two arrivals of a run, nor runs of different seeds, share a prompt."""
-    digest = hashlib.sha256(f"{plan.seed} {plan.scenario} {arrival.index}".encode()).digest()
+    """The request of one arrival. No two arrivals of a run, nor runs of different seeds, share a prompt;
+    but who asks again asks for the same."""
+    digest = hashlib.sha256(f"{plan.seed} {plan.scenario} {arrival.first_index}".encode()).digest()
     subject, manner = _SUBJECTS[digest[0] % len(_SUBJECTS)], _MANNERS[digest[1] % len(_MANNERS)]
     fields = {
         "model": plan.model,
-        "prompt": f"{subject} {manner}, variation {arrival.index}-{digest[2:8].hex()}",
+        "prompt": f"{subject} {manner}, variation {arrival.first_index}-{digest[2:8].hex()}",
         "n": arrival.kind.n,
         "size": arrival.kind.size,
         "response_format": arrival.kind.response_format,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return Request(
-        case=f"load {plan.scenario}, arrival {arrival.index + 1}",
+        case=case_of(plan, arrival),
         body=json.dumps(body).encode(),
         images=arrival.kind.n,
+        key=plan.key,
     )

@@ -1,10 +1,12 @@
 """The plan of a load: every arrival's time, computed before the first is sent.
 
-Three ways to come by an arrival, `loop`:
+Four ways to come by an arrival, `loop`:
 
 - `open`: arrivals are due at times of their own, at the rates of the stages (stage.py); nothing waits for an answer;
 - `closed`: so many clients, each of whom asks, waits for the answer, thinks, and asks again. The plan holds what they
   would ask of a server that answered at once: the most that can be sent, and cost;
+- `crowd`: so many clients ask within a span, and each that is refused asks again as its retry policy says
+  (crowd/). The plan holds every request that there may be, at the earliest;
 - `replace`: one person types; each prompt comes a seeded while after the last one, and replaces it.
 """
 
@@ -18,13 +20,14 @@ from functools import lru_cache
 from testcard.core.limit import constraints
 from testcard.core.record import Jsonable
 from testcard.core.target import Limit
+from testcard.load.crowd.plan import CrowdPlan
 from testcard.load.mix import PLAIN, Kind, apportioned, assigned
 from testcard.load.stage import MEASURED, PHASES, WARMUP, Stage, counts, offsets, stage_at
 
 __all__ = ["ARRIVALS", "LOOPS", "MEASURED", "PHASES", "WARMUP", "Arrival", "LoadPlan", "Stage"]
 
 ARRIVALS = ("constant", "poisson")
-OPEN, CLOSED, REPLACE = LOOPS = ("open", "closed", "replace")
+OPEN, CLOSED, REPLACE, CROWD = LOOPS = ("open", "closed", "replace", "crowd")
 _JITTER_S = 0.25
 
 
@@ -40,6 +43,15 @@ class Arrival:
     stage: str = ""
     kind: Kind = PLAIN
     """What it asks for."""
+    client: int | None = None
+    """Which client of a crowd asks, from 0."""
+    attempt: int = 1
+    """Of a client of a crowd, whose requests follow each other in `index`."""
+
+    @property
+    def first_index(self) -> int:
+        """The index of the request that this one repeats, or its own."""
+        return self.index - self.attempt + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,12 @@ class LoadPlan(Jsonable):
     model: str | None = None
     loop: str = OPEN
     clients: int = 0
-    """Of a closed loop."""
+    """Of a closed loop, or of a crowd."""
     think_s: float = 0.0
     """Of a closed loop: from an answer to the same client's next request."""
     gap_s: tuple[float, float] = (0.0, 0.0)
     """Under `replace`: the shortest and the longest time from one prompt to the next."""
+    crowd: CrowdPlan | None = None
 
     @property
     def size(self) -> str | None:
@@ -82,18 +95,36 @@ class LoadPlan(Jsonable):
 
     @property
     def count(self) -> int:
-        """Arrivals in all; in a closed loop the most that there can be."""
+        """Arrivals in all; in a closed loop or by a crowd the most that there can be."""
         return sum(self.by_stage())
 
     @property
     def images(self) -> int:
-        """Images that it asks for; in a closed loop at most."""
+        """Images that it asks for; in a closed loop or by a crowd at most."""
         return sum(self.images_in(index) for index in range(len(self.stages)))
 
     @property
     def total_s(self) -> float:
         """From the start to the last moment at which an arrival may be due, seconds."""
         return sum(stage.duration_s for stage in self.stages)
+
+    @property
+    def latest_s(self) -> float:
+        """The same, whatever a server asks a crowd to wait."""
+        if self.crowd is None:
+            return self.total_s
+        each = [self.crowd.longest_s(name, self.duration_s) for name in self.crowd.policies]
+        return sum(each) + self.crowd.pause_s * (len(each) - 1)
+
+    @property
+    def at_most(self) -> bool:
+        """Whether it holds the most that there can be, and how much is sent is for the answers to say."""
+        return self.loop in (CLOSED, CROWD)
+
+    @property
+    def key(self) -> str:
+        """Role of the key that it uses."""
+        return "main" if self.crowd is None else self.crowd.key
 
     def usd(self, price: float | None) -> float | None:
         """What the images cost, or None where the price is unknown."""
@@ -103,17 +134,24 @@ class LoadPlan(Jsonable):
         """How many arrivals each stage holds."""
         if self.loop == OPEN:
             return counts(self.stages)
+        if self.crowd is not None:
+            return [self.clients * self.crowd.tries(stage.name) for stage in self.stages]
         return [len(times) for times in _times(self)]
 
     def images_in(self, stage: int) -> int:
         """Images that a stage asks for."""
-        numbers = apportioned(self.mix, self.by_stage()[stage])
-        return sum(kind.n * number for kind, number in zip(self.mix, numbers, strict=True))
+        return sum(kind.n * number for kind, number in zip(self.mix, self._by_kind(stage), strict=True))
 
     def arrivals_of(self, stage: int, size: str | None) -> int:
         """Arrivals of a stage that ask for a size; None: for any."""
-        numbers = apportioned(self.mix, self.by_stage()[stage])
+        numbers = self._by_kind(stage)
         return sum(n for kind, n in zip(self.mix, numbers, strict=True) if size is None or kind.size == size)
+
+    def _by_kind(self, stage: int) -> list[int]:
+        if self.crowd is None:
+            return apportioned(self.mix, self.by_stage()[stage])
+        tries = self.crowd.tries(self.stages[stage].name)
+        return [number * tries for number in apportioned(self.mix, self.clients)]
 
     def schedule(self) -> list[Arrival]:
         """Every arrival, in the order of time."""
@@ -141,7 +179,9 @@ class LoadPlan(Jsonable):
         return stage_at(self.stages, offset_s)
 
     def keeps(self, limit: Limit) -> bool:
-        """Whether what it sends stays within a declared limit, in every window of it."""
+        """Whether what it sends stays within a declared limit, in every window of it. A crowd does not mean to."""
+        if self.loop == CROWD:
+            return False
         if self.loop == CLOSED:
             # However the server delays them, two requests of one client are at least a thought apart.
             return all(
@@ -159,6 +199,8 @@ def _fits(times: Sequence[float], requests: int, window_s: float) -> bool:
 
 @lru_cache(maxsize=4)
 def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
+    if plan.crowd is not None:
+        return _of_clients(plan, plan.crowd)
     found: list[Arrival] = []
     for number, (stage, times) in enumerate(zip(plan.stages, _times(plan), strict=True)):
         kinds = assigned(plan.mix, len(times), f"{plan.seed} {plan.scenario} {number}")
@@ -166,6 +208,18 @@ def _schedule(plan: LoadPlan) -> tuple[Arrival, ...]:
             Arrival(len(found) + index, time, stage.phase, stage.name, kind)
             for index, (time, kind) in enumerate(zip(times, kinds, strict=True))
         ]
+    return tuple(found)
+
+
+def _of_clients(plan: LoadPlan, crowd: CrowdPlan) -> tuple[Arrival, ...]:
+    """The requests of each crowd, by client: one who asks again asks for the same."""
+    found: list[Arrival] = []
+    begin = 0.0
+    for number, stage in enumerate(plan.stages):
+        kinds = assigned(plan.mix, plan.clients, f"{plan.seed} {plan.scenario} {number}")
+        for client, attempt, at in crowd.asks(stage.name, plan.clients, plan.duration_s, plan.seed):
+            found.append(Arrival(len(found), begin + at, stage.phase, stage.name, kinds[client], client, attempt))
+        begin += stage.duration_s
     return tuple(found)
 
 

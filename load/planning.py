@@ -7,8 +7,9 @@ from dataclasses import replace
 from testcard.core.errors import UsageError
 from testcard.core.quantity import human_s, size_px
 from testcard.core.target import Limit, Target
+from testcard.load.crowd.plan import CrowdPlan
 from testcard.load.mix import PLAIN, Kind, Weighted, mixed, parse_weighted
-from testcard.load.plan import ARRIVALS, CLOSED, OPEN, REPLACE, LoadPlan
+from testcard.load.plan import ARRIVALS, CLOSED, CROWD, OPEN, REPLACE, LoadPlan
 from testcard.load.scenario import Scenario, scenario
 from testcard.load.stage import MEASURED, Stage
 
@@ -31,6 +32,7 @@ def plan_load(
     response_format: str | None = None,
     clients: int | None = None,
     think_s: float | None = None,
+    policies: tuple[str, ...] = (),
     seed: int = 1,
     in_flight_cap: int | None = None,
 ) -> LoadPlan:
@@ -44,6 +46,11 @@ def plan_load(
     """
     shape = scenario(scenario_name)
     _check_loop(shape, rate_per_s, arrivals, clients, think_s, processes)
+    if shape.loop != CROWD and policies:
+        raise UsageError(f"--policy means nothing to the scenario {shape.name}: only a crowd asks again")
+    if shape.loop == CROWD and warmup_s:
+        raise UsageError(f"--warmup means nothing to the scenario {shape.name}: it would use up the limit")
+    crowd = CrowdPlan.of(target, policies or shape.policies) if shape.loop == CROWD else None
     clients = shape.clients if clients is None else clients
     think_s = shape.think_s if think_s is None else think_s
     if shape.loop == CLOSED and not (1 <= clients <= _MOST_CLIENTS and think_s > 0):
@@ -54,6 +61,7 @@ def plan_load(
         OPEN: shape.rate_per_s if rate_per_s is None else rate_per_s,
         CLOSED: clients / (think_s or 1.0),
         REPLACE: 2.0 / (sum(shape.gap_s) or 1.0),
+        CROWD: clients / (shape.duration_s if duration_s is None else duration_s or 1.0),
     }[shape.loop]
     spans = {
         "duration": shape.duration_s if duration_s is None else duration_s,
@@ -68,7 +76,9 @@ def plan_load(
         processes=processes,
         seed=seed,
         in_flight_cap=in_flight_cap or max(shape.in_flight_cap, clients),
-        stages=tuple(
+        stages=_crowds(crowd, clients, spans["duration"])
+        if crowd
+        else tuple(
             Stage(
                 stage.name,
                 stage.phase,
@@ -86,9 +96,19 @@ def plan_load(
         clients=clients,
         think_s=think_s,
         gap_s=shape.gap_s,
+        crowd=crowd,
     )
     _check(plan, target)
     return plan
+
+
+def _crowds(crowd: CrowdPlan, clients: int, span_s: float) -> tuple[Stage, ...]:
+    """One crowd, one stage, the pause after it included; at the rate of all the requests that there may be."""
+    found = []
+    for name in crowd.policies:
+        lasts = crowd.usual_s(name, span_s) + (crowd.pause_s if name != crowd.policies[-1] else 0.0)
+        found.append(Stage(name, MEASURED, lasts, clients * crowd.tries(name) / lasts))
+    return tuple(found)
 
 
 def _mix(
@@ -125,14 +145,15 @@ def _check_loop(
     why = {
         CLOSED: "its clients ask when they have been answered; use --clients and --think",
         REPLACE: "one person types at a pace of their own",
+        CROWD: "its clients ask within --duration, and again as their --policy says; use --clients",
         OPEN: "its arrivals come at a rate; --clients and --think are of the scenario closed",
     }[shape.loop]
     given = {
         "--rate": rate is not None and shape.loop != OPEN,
         "--arrivals": arrivals is not None and shape.loop != OPEN,
-        "--clients": clients is not None and shape.loop != CLOSED,
+        "--clients": clients is not None and shape.loop not in (CLOSED, CROWD),
         "--think": think is not None and shape.loop != CLOSED,
-        "--processes": processes > 1 and shape.loop == REPLACE,
+        "--processes": processes > 1 and shape.loop in (REPLACE, CROWD),
     }
     for option, applies in given.items():
         if applies:
@@ -222,6 +243,8 @@ def allowance(plan: LoadPlan, limit: Limit) -> str:
     """What would keep a limit, in a few words."""
     if plan.loop == CLOSED:
         return "fewer --clients, or a longer --think"
+    if plan.loop == CROWD:
+        return "a crowd goes over it on purpose"
     if plan.loop == REPLACE:
         return f"one person types {plan.rate_per_s * 60:.0f} prompts a minute: that takes a key that allows as many"
     return f"for this duration and seed the highest rate is {highest_rate_per_s(plan, limit):.3g}/s"
@@ -233,6 +256,8 @@ def pace(plan: LoadPlan) -> str:
         return (
             f"{plan.clients} clients, {human_s(plan.think_s)} to think, at most {plan.rate_per_s:.3g}/s, a closed loop"
         )
+    if plan.loop == CROWD:
+        return f"{plan.clients} clients within {human_s(plan.duration_s)}, and again as their policy says"
     if plan.loop == REPLACE:
         shortest, longest = plan.gap_s
         return f"one person, a prompt every {human_s(shortest)} to {human_s(longest)}"

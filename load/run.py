@@ -159,7 +159,9 @@ class _Load:
         now = time.monotonic()
         plan, limit = self._brief.plan, self._brief.target.limit
         delay = _LEAD_S
-        if limit is not None and self._sent:
+        if plan.crowd is not None:
+            delay += plan.crowd.pause_s if self._sent else 0.0  # a check has used that key as well
+        elif limit is not None and self._sent:
             offsets = [arrival.offset_s for arrival in plan.schedule()]
             delay += start_delay_s(limit, self._sent, now + _LEAD_S, offsets)
         self._collector.begins_s = now + delay - self._brief.started
@@ -167,7 +169,7 @@ class _Load:
         while (left := now + delay - time.monotonic()) > 0:
             self._tell(starts_in_s=left)
             time.sleep(min(left, _HEALTH_S))
-        return now + delay + plan.total_s
+        return now + delay + plan.latest_s
 
     def _follow(self, end: float) -> bool:
         """Take in records until all is over; returns whether it was stopped before."""

@@ -59,6 +59,8 @@ class Scenario:
     clients: int = 0
     think_s: float = 0.0
     gap_s: tuple[float, float] = (0.0, 0.0)
+    policies: tuple[str, ...] = ()
+    """Of a crowd: default of --policy."""
 
 
 @cache
@@ -107,8 +109,9 @@ def _scenario(name: str, text: str, where: str) -> Scenario:
             "and nothing else"
         )
     mix = tuple(Kind(**row) for row in rows.pop("mix", ()))
-    if "gap_s" in rows:
-        rows["gap_s"] = tuple(rows["gap_s"])
+    for listed in ("gap_s", "policies"):
+        if listed in rows:
+            rows[listed] = tuple(rows[listed])
     defaults: dict[str, Any] = {"in_flight_cap": 1000, "arrivals": "poisson", "rate_per_s": 10.0, "warmup_s": 5.0}
     return Scenario(**(defaults | rows | {"name": name, "stages": stages, "mix": mix}))
 

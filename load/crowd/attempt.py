@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from testcard.core.record import Record
 
 CONTENT = ("valid", "invalid")
 """A 2xx: the client has its picture, good or not, and asks no more."""
@@ -28,10 +25,3 @@ class Attempt:
     @property
     def content(self) -> bool:
         return self.outcome in CONTENT
-
-
-def attempts_of(records: Iterable[Record]) -> Iterator[Attempt]:
-    """The attempts that records tell of; others are passed over."""
-    for record in records:
-        if record.client is not None and record.outcome is not None:
-            yield Attempt(record.client, record.attempt, record.planned_s, record.outcome, record.last_byte_s)

@@ -16,11 +16,14 @@ from testcard.load.crowd.policy import Policy
 _PEAK_S = 1.0
 
 
-def figures(policy: Policy, clients: int, span_s: float, attempts: Iterable[Attempt]) -> CrowdFigures:
+def figures(
+    policy: Policy, clients: int, span_s: float, attempts: Iterable[Attempt], *, against: str | None = None
+) -> CrowdFigures:
     """The figures of one crowd.
 
     Args:
         clients: how many wanted a picture; one without an attempt failed.
+        against: the kind of limiter, where they were simulated.
     """
     told = sorted(attempts, key=lambda attempt: (attempt.due_s, attempt.number))
     first: dict[int, float] = {}
@@ -51,6 +54,7 @@ def figures(policy: Policy, clients: int, span_s: float, attempts: Iterable[Atte
         latency_mean_s=_rounded(fmean(latency)) if latency else None,
         latency_p50_s=_rounded(quantile(latency, 0.5)) if latency else None,
         latency_max_s=_rounded(latency[-1]) if latency else None,
+        against=against,
         longest_attempts=max((attempt.number for attempt in told), default=0),
     )
     return replace(found, sentence=_sentence(found))

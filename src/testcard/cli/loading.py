@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from testcard.cli.options import Aim
 from testcard.core.errors import UsageError
-from testcard.core.target import Slo, Target
+from testcard.core.target import Keyring, Slo, Target
 
 if TYPE_CHECKING:
     from testcard.load import LoadPlan
@@ -27,6 +27,7 @@ def plan_of(
     response_format: str | None,
     clients: int | None,
     think: float | None,
+    policies: tuple[str, ...],
     **_: object,
 ) -> LoadPlan:
     """The plan that the options make.
@@ -49,6 +50,7 @@ def plan_of(
         response_format=response_format,
         clients=clients,
         think_s=think,
+        policies=policies,
         seed=seed,
     )
 
@@ -60,11 +62,25 @@ def slos_of(target: Target, texts: tuple[str, ...]) -> tuple[Slo, ...]:
     return (*target.slos, *(parse_slo(text) for text in texts))
 
 
+def _require_key(plan: LoadPlan, target: Target) -> None:
+    keyring = Keyring(target)
+    if target.auth == "bearer" and plan.key != "main" and keyring.get(plan.key) is None:
+        raise UsageError(
+            f"--scenario {plan.scenario} uses the {plan.key} key: set {keyring.variable(plan.key)}, or remove "
+            f"[target.{plan.key}] to use the main one"
+        )
+
+
 def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
-    """Why this load must not be sent, or None where it may. On loopback everything may."""
+    """Why this load must not be sent, or None where it may. On loopback everything may.
+
+    Raises:
+        UsageError: the key that it needs is not set.
+    """
     from testcard.load import require_within
 
     target = aimed.required()
+    _require_key(plan, target)
     if target.on_loopback:
         return None
     if not aimed.confirmed:
@@ -73,7 +89,7 @@ def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
         return f"load on {target.host} needs --budget-images or --budget-usd; this plan asks for {plan.images} images"
     if not above_limit:
         try:
-            require_within(plan, target.limit)
+            require_within(plan, target.limited if plan.key == "limited" else target.limit)
         except UsageError as error:
             return str(error)
     return None

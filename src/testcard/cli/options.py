@@ -64,8 +64,11 @@ load_options = _stack(
     click.option("--size", metavar="WxH", help="Or a mix, A=3,B=1.  [default: the target's]"),
     click.option("--n", metavar="N", help="Pictures per request, or a mix, 1=9,4=1.  [default: 1]"),
     click.option("--response-format", metavar="url|b64_json", help="Or a mix.  [default: the target's]"),
-    click.option("--clients", type=click.IntRange(1), metavar="K", help="Of the scenario closed.  [default: 4]"),
+    click.option("--clients", type=click.IntRange(1), metavar="K", help="Of closed and crowd.  [default: 4; 20]"),
     click.option("--think", type=Duration(), metavar="SPAN", help="Of the scenario closed.  [default: 1s]"),
+    click.option(
+        "--policy", "policies", multiple=True, metavar="NAME", help="Of crowd: how clients retry; repeatable."
+    ),
     click.option("--slo", "slos", multiple=True, metavar="'p95<=1s'", help="A bound to certify; repeatable."),
     click.option(
         "--claim", "claims", multiple=True, type=click.Choice(list(schemas.claims())), help="A claim that counts."

@@ -12,6 +12,9 @@ from testcard.core.target import Target
 from testcard.core.targetfile import profile_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testcard.core.crowd import CrowdFigures
     from testcard.load import LoadPlan
 
 _ANSWER_S = 1.0
@@ -55,6 +58,8 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
         click.echo(f"        {_stage(stage)}")
     if loading["limit"] is not None:
         click.echo(f"        {loading['limit']}")
+    for sentence in loading["forecast"]:
+        click.echo(f"        {sentence}")
 
 
 def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) -> dict[str, Any]:
@@ -91,22 +96,23 @@ def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
     from testcard.load.mix import told
 
     limit = None
-    if target.limit is not None:
-        keeps = load.keeps(target.limit)
+    declared = target.limited if load.key == "limited" else target.limit
+    if declared is not None:
+        keeps = load.keeps(declared)
         limit = (
             f"{pace(load) if load.loop != 'open' else f'{load.rate_per_s:g}/s'} {'keeps' if keeps else 'EXCEEDS'} the "
-            f"key's limit of {target.limit.requests} requests in {target.limit.window_s:g} s"
+            f"key's limit of {declared.requests} requests in {declared.window_s:g} s"
         )
         if load.loop == "open":
-            limit += f", which allows this plan {highest_rate_per_s(load, target.limit):.3g}/s"
+            limit += f", which allows this plan {highest_rate_per_s(load, declared):.3g}/s"
         elif not keeps:
-            limit += f": {allowance(load, target.limit)}"
+            limit += f": {allowance(load, declared)}"
     numbers = load.by_stage()
     return {
         "scenario": load.scenario,
         "pace": pace(load),
         "asks": told(load.mix),
-        "at_most": load.loop == "closed",
+        "at_most": load.at_most,
         "stages": [
             {
                 "name": stage.name,
@@ -124,7 +130,15 @@ def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
         "usd": load.usd(target.price_usd_per_image),
         "seconds": round(load.total_s),
         "limit": limit,
+        "forecast": [f"{row.against}: {row.sentence}" for row in _forecast(load)],
     }
+
+
+def _forecast(load: LoadPlan) -> Iterator[CrowdFigures]:
+    from testcard.load.crowd import forecast
+
+    if load.crowd is not None:
+        yield from forecast(load.crowd, load.clients, load.duration_s, load.seed)
 
 
 def _stage(stage: dict[str, Any]) -> str:
