@@ -57,6 +57,8 @@ def plan_load(
         raise UsageError(
             f"--clients must be from 1 to {_MOST_CLIENTS}, and --think above 0s: together they bound the cost"
         )
+    if shape.loop == CROWD and not 1 <= clients <= _MOST_CLIENTS:
+        raise UsageError(f"--clients must be from 1 to {_MOST_CLIENTS}")
     rate = {
         OPEN: shape.rate_per_s if rate_per_s is None else rate_per_s,
         CLOSED: clients / (think_s or 1.0),
