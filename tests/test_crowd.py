@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testcard.core.errors import UsageError
@@ -94,6 +94,7 @@ def official() -> openai.OpenAI:
     return openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9/v1")
 
 
+@settings(deadline=None)
 @given(HEADERS, st.sampled_from([200, 400, 404, 408, 409, 429, 500, 503]), st.integers(0, 2))
 def test_the_policy_of_openai_python_is_that_of_the_package(headers: dict[str, str], status: int, taken: int) -> None:
     """Whatever the headers, openai-python itself decides and waits as our row says, its own dice apart."""
@@ -169,6 +170,7 @@ def test_jitter_disperses_the_herd() -> None:
     assert herds["well-behaved"].peak_retries_per_s < herds["openai-python"].peak_retries_per_s / 3
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(policies())), st.sampled_from(sorted(KINDS)), st.integers(1, 40), st.integers(1, 12),
     st.integers(0, 5),

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testcard.core.errors import UsageError
@@ -73,6 +73,7 @@ def test_a_kind_admits_what_was_worked_out_by_hand(name: str) -> None:
     assert [(moment, found.admitted) for (moment, _), found in zip(rows, said, strict=True)] == rows
 
 
+@settings(deadline=None)
 @given(LIMITS, SHAPES, GAPS)
 def test_the_promised_wait_is_exact(limit: Limit, shape: Shape, gaps: list[float]) -> None:
     """Whatever the kind, a refused request is admitted when its wait has passed, and not a moment earlier."""
@@ -91,6 +92,7 @@ def test_the_promised_wait_is_exact(limit: Limit, shape: Shape, gaps: list[float
         assert found.admit(now).admitted
 
 
+@settings(deadline=None)
 @given(LIMITS, SHAPES, st.lists(st.integers(0, 40).map(lambda sixteenths: sixteenths / 16), max_size=80))
 def test_headers_agree_with_what_happens(limit: Limit, shape: Shape, gaps: list[float]) -> None:
     """Nothing is refused while requests remain; remaining and reset stay within what the kind can have."""
@@ -110,12 +112,14 @@ def test_headers_agree_with_what_happens(limit: Limit, shape: Shape, gaps: list[
         assert remaining == 0 or admission.admitted
 
 
+@settings(deadline=None)
 @given(LIMITS, st.sampled_from(["rolling", "sliding-log", "two-tier"]), GAPS)
 def test_no_window_holds_more_than_the_limit_and_its_burst(limit: Limit, kind: str, gaps: list[float]) -> None:
     """Whatever the arrivals, no rolling window of these kinds admits more than was declared."""
     assert most_in_a_window(limiter(limit, Shape(kind)), limit.window_s, gaps) < most(limit) + 1
 
 
+@settings(deadline=None)
 @given(LIMITS, st.sampled_from(["fixed-clock", "fixed-first", "token-bucket", "sliding-counter"]), GAPS)
 def test_no_window_holds_more_than_two_of_the_limit(limit: Limit, kind: str, gaps: list[float]) -> None:
     """Kinds that allow more over a boundary, or out of a full bucket, never admit more than twice the limit."""
@@ -139,6 +143,7 @@ def most_in_a_window(found: Limiter, window_s: float, gaps: Sequence[float]) -> 
     return highest
 
 
+@settings(deadline=None)
 @given(LIMITS, SHAPES, GAPS)
 def test_a_refusal_does_not_count(limit: Limit, shape: Shape, gaps: list[float]) -> None:
     """Whatever the kind, what was refused changes nothing for those who come later."""
