@@ -2,8 +2,8 @@
 
     python benchmarks/load_throughput.py [--repeat 3] [--seconds 8] [--only tiny|pictures]
 
-What is counted is CPU time: of the parent, the worker and the judging process together, in the middle of a load at
-a constant rate; its inverse is answers a second and core. Beside it, in the same minute and against the same server,
+What is counted is CPU time: of the parent, the worker and the judging process together, over a load at a constant
+rate; its inverse is answers a second and core. Beside it, in the same minute and against the same server,
 a bare FastHttpUser loop that looks at nothing. Machines differ, and change from minute to minute: the ratio counts.
 """
 

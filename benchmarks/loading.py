@@ -23,7 +23,6 @@ from testcard.core.target import Keyring, Target
 from testcard.load import Generator, LoadPlan, Progress, conclude, plan_load, run
 
 HERE = Path(__file__).parent
-_SKIPPED = 0.2  # of the arrivals, at the begin and at the end: starting up and finishing are not throughput
 _REQUEST = ("/v1/images/generations", json.dumps({"model": "m", "prompt": "a lighthouse", "n": 1}))
 
 
@@ -81,14 +80,14 @@ class Meter:
             except psutil.Error:
                 return  # it is ending: the last look stands
         self.remember("parent", me.memory_info().rss)
+        if not progress.done:
+            self.seen.clear()  # only the last look before the load began
         self.seen.append((progress.done, cpu))
 
     def cpu_s_per_arrival(self) -> float:
-        """In the middle of the run."""
-        last = self.seen[-1][0]
-        middle = [row for row in self.seen if last * _SKIPPED <= row[0] <= last * (1 - _SKIPPED)]
-        (first, before), (final, after) = middle[0], middle[-1]
-        return (after - before) / (final - first)
+        """Over the load: from when all were ready to when nearly all was judged."""
+        (_, before), (done, after) = self.seen[0], self.seen[-1]
+        return (after - before) / done
 
     def remember(self, kind: str, rss: int) -> None:
         """Keep the largest."""
@@ -121,7 +120,7 @@ def load(target: Target, *, keep: bool = True, **options: Any) -> Loaded:
 
     def look(progress: Progress) -> None:
         nonlocal looked
-        if progress.done and time.monotonic() - looked > 0.2:
+        if (progress.done or 0.0 < progress.starts_in_s < 1.0) and time.monotonic() - looked > 0.1:
             looked = time.monotonic()
             meter.look(progress)
 

@@ -262,7 +262,7 @@ class _Partial:
             answer.size_bytes = have
         else:
             self.last_byte = time.monotonic()
-            if have > length:
+            if bytes(place[length:have]).strip(b"\r\n"):  # an empty line too many is forgiven (RFC 9112, section 2.2)
                 self.failure = Failure("framing", f"{have - length} bytes or more follow the body of {length} bytes")
             else:
                 answer.finish()
