@@ -71,6 +71,6 @@ class Across:
 def _prompt(record: Record) -> str:
     try:
         body = json.loads(record.request_body or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return record.request_body or ""
     return str(body.get("prompt")) if isinstance(body, dict) else str(body)

@@ -73,8 +73,8 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
         for value in (field["minimum"] - 1, field["minimum"] - 2):
             yield _violation(name, "minimum", str(field["minimum"]), str(value)), value
     if "maximum" in field:
-        value = field["maximum"] + 1
-        yield _violation(name, "maximum", str(field["maximum"]), str(value)), value
+        for value in (field["maximum"] + 1, 2**63):
+            yield _violation(name, "maximum", str(field["maximum"]), str(value)), value
     if "pattern" in field:
         for text in _NO_SIZE:
             yield _violation(name, "pattern", "WIDTHxHEIGHT", json.dumps(text)), text
@@ -99,10 +99,14 @@ def _violation(name: str, keyword: str, limit: str, sent: str) -> Violation:
 def combinations(
     contract: Contract, base: dict[str, Any]
 ) -> st.SearchStrategy[tuple[dict[str, Any], tuple[Violation, ...]]]:
-    """Bodies with two or more fields broken at once, each with its violations."""
-    by_field: dict[str, list[tuple[Violation, Any]]] = {}
+    """Bodies with one or more fields broken, each with its violations: by the values above and by invented ones."""
+    tables: dict[str, list[tuple[Violation, Any]]] = {}
     for violation, value in violations(contract):
-        by_field.setdefault(violation.field, []).append((violation, value))
+        tables.setdefault(violation.field, []).append((violation, value))
+    by_field = {
+        name: st.one_of(st.sampled_from(table), *_invented(name, contract.request_schema["properties"][name]))
+        for name, table in tables.items()
+    }
 
     def assemble(choices: list[tuple[Violation, Any]]) -> tuple[dict[str, Any], tuple[Violation, ...]]:
         body = dict(base)
@@ -113,9 +117,43 @@ def combinations(
                 body[violation.field] = value
         return body, tuple(violation for violation, _ in choices)
 
-    fields = st.lists(st.sampled_from(sorted(by_field)), min_size=2, max_size=len(by_field), unique=True)
+    fields = st.lists(st.sampled_from(sorted(by_field)), min_size=1, max_size=len(by_field), unique=True)
     return fields.flatmap(
-        lambda names: st.tuples(*(st.sampled_from(by_field[name]) for name in names)).map(
-            lambda choices: assemble(list(choices))
-        )
+        lambda names: st.tuples(*(by_field[name] for name in names)).map(lambda choices: assemble(list(choices)))
     )
+
+
+_SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "string": st.text(max_size=40),
+    "integer": st.integers(-(2**70), 2**70),
+    "number": st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: value != int(value)),
+    "boolean": st.booleans(),
+    "array": st.lists(st.none() | st.booleans() | st.text(max_size=8), max_size=3),
+    "object": st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=3),
+    "null": st.none(),
+}
+_NO_DIGITS = st.text(st.characters(exclude_categories=["N", "Cs"]), max_size=40)
+
+
+def _invented(name: str, field: dict[str, Any]) -> Iterator[st.SearchStrategy[tuple[Violation, Any]]]:
+    """Values that nobody thought of, one strategy for each keyword of the field."""
+
+    def breaking(keyword: str, limit: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Violation, Any]]:
+        return values.map(lambda value: (_violation(name, keyword, limit, json.dumps(value)[:80]), value))
+
+    kinds = field.get("type", list(_SCALARS))
+    allowed = kinds if isinstance(kinds, list) else [kinds]
+    for kind, values in _SCALARS.items():
+        if kind not in allowed and not (kind == "integer" and "number" in allowed):
+            yield breaking("type", " or ".join(allowed), values)
+    if "minimum" in field:
+        yield breaking("minimum", str(field["minimum"]), st.integers(-(2**70), field["minimum"] - 1))
+    if "maximum" in field:
+        yield breaking("maximum", str(field["maximum"]), st.integers(field["maximum"] + 1, 2**70))
+    if "pattern" in field:
+        words = _NO_DIGITS.filter(lambda text: text.strip().lower() != "auto")
+        yield breaking("pattern", "WIDTHxHEIGHT", words)
+    if "enum" in field:
+        known = [value for value in field["enum"] if isinstance(value, str)]
+        others = _NO_DIGITS.filter(lambda text: text.strip().lower() not in known)
+        yield breaking("enum", " or ".join(known), others)

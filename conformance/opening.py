@@ -21,7 +21,7 @@ def open_session(session: Session) -> None:
     """
     target = session.contract.target
     exchanges: list[Exchange] = []
-    for cases in (case.minimal, case.full, case.b64_json):
+    for cases in (case.minimal, case.full, case.b64_json_alone):
         for request in cases(session.asker)[:1]:
             exchanges.append(session.send(request))  # noqa: PERF401  (one at a time)
         failure = exchanges[-1].failure

@@ -220,7 +220,10 @@ class Session:
                 return
             if request.violations and request.credentialed and (exchange.succeeded or transient(exchange)):
                 return
-            self._explain(name, exchange)
+            if request.parts and not exchange.succeeded:
+                self.ask_family(name, list(request.parts))
+            else:
+                self._explain(name, exchange)
 
     def _explain(self, name: str, exchange: Exchange) -> None:
         """Say why a good request that met nothing but errors judges nothing."""

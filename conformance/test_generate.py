@@ -54,15 +54,45 @@ def test_n_honoured(verify: Verify) -> None:
     verify()
 
 
-@requirement("generate.unicode-prompt", case.unicode_prompt)
+@requirement("generate.unicode-prompt", case.any_text_and_nulls)
 def test_unicode_prompt(verify: Verify) -> None:
     """A prompt may hold any text: quotes, line breaks, emoji, other scripts."""
     verify()
 
 
-@requirement("generate.unknown-field", case.unknown_field)
+@requirement("generate.unknown-field", case.unnamed_fields)
 def test_unknown_field(verify: Verify) -> None:
     """A field that the contract does not name is refused in the envelope or ignored, never met with a 5xx."""
+    verify()
+
+
+@requirement("generate.null-fields", case.any_text_and_nulls)
+def test_null_fields(verify: Verify) -> None:
+    """null for n, size or response_format is the same as leaving it out."""
+    verify()
+
+
+@requirement("generate.openai-fields", case.unnamed_fields)
+def test_openai_fields(verify: Verify) -> None:
+    """OpenAI's further fields are honoured, ignored or refused in the envelope, never met with a 5xx."""
+    verify()
+
+
+@requirement("generate.long-prompt", case.unnamed_fields)
+def test_long_prompt(verify: Verify) -> None:
+    """A long prompt is answered well or refused in the envelope, never met with a 5xx."""
+    verify()
+
+
+@requirement("generate.empty-prompt", case.empty_prompt)
+def test_empty_prompt(verify: Verify) -> None:
+    """An empty prompt is answered well or refused in the envelope, never met with a 5xx."""
+    verify()
+
+
+@requirement("generate.size-undeclared", case.undeclared_size)
+def test_size_undeclared(verify: Verify) -> None:
+    """A size that the target does not declare is refused or served exactly, never replaced by another."""
     verify()
 
 
@@ -147,4 +177,16 @@ def test_declared_field(verify: Verify) -> None:
 @requirement("generate.forbidden-combination", case.combined)
 def test_forbidden_combination(verify: Verify) -> None:
     """A body that breaks the request schema in several places is refused all the same, never with a 5xx."""
+    verify()
+
+
+@requirement("generate.model-malformed", case.malformed_model)
+def test_model_malformed(verify: Verify) -> None:
+    """A model slug that is very long, or holds control characters or half a character, is never met with a 5xx."""
+    verify()
+
+
+@requirement("generate.unnamed-form", case.unnamed_form)
+def test_unnamed_form(verify: Verify) -> None:
+    """A bad body in a form that no contract names is refused as any other, never met with a 5xx."""
     verify()

@@ -50,5 +50,5 @@ def test_allow(verify: Verify) -> None:
 
 @requirement("transport.other-content-type", case.other_content_type)
 def test_other_content_type(verify: Verify) -> None:
-    """A body labelled as something other than JSON is refused in the envelope or answered well, never with a 5xx."""
+    """A bad body that is labelled as something other than JSON is refused, never met with a 5xx."""
     verify()

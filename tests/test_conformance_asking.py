@@ -87,22 +87,22 @@ def test_a_good_request_keeps_the_schema_and_a_bad_one_does_not(name: str) -> No
             continue
         try:
             body = json.loads(request.body or b"")
-        except ValueError:
+        except (ValueError, RecursionError):
             assert request.violations
             continue
-        about_the_model = {violation.requirement for violation in request.violations} == {"generate.model-unknown"}
+        about_the_model = {violation.keyword for violation in request.violations} == {"one of"}
         assert bool(errors(target, body)) == (bool(request.violations) and not about_the_model), request.case
         assert request.images == (0 if request.violations else body.get("n") or 1)
 
 
 @given(st.data())
 @settings(deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow])
-def test_combinations_break_several_fields(data: st.DataObject) -> None:
-    """Two or more violations, each about another field, and the schema has something against each of them."""
+def test_combinations_break_what_they_say(data: st.DataObject) -> None:
+    """Each violation is about another field, and the schema has something against each of them, and nothing else."""
     contract = Contract.of(MOCK)
     body, broken = data.draw(combinations(contract, Asker(contract).body("a refusal")))
     fields = [violation.field for violation in broken]
-    assert len(fields) >= 2
+    assert fields
     assert len(set(fields)) == len(fields)
     validator = jsonschema.Draft202012Validator(contract.request_schema)
     accused = {str(error.path[0]) if error.path else "prompt" for error in validator.iter_errors(body)}
@@ -128,9 +128,9 @@ def planned(target: Target, seed: int = 1, *, thorough: bool = False) -> list[Re
 def test_prompts_differ_wherever_a_picture_is_asked_for() -> None:
     """No cache and no duplicate hides behind equal prompts: not within a check, not from seed to seed."""
     first, second = planned(MOCK, 1), planned(MOCK, 2)
-    prompts = [str(request.fields["prompt"]) for request in first if request.images]
+    prompts = [str(request.fields["prompt"]) for request in first if request.images and request.fields["prompt"]]
     assert len(set(prompts)) == len(prompts)
-    assert not set(prompts) & {str(request.fields["prompt"]) for request in second if request.images}
+    assert not set(prompts) & {str(request.fields["prompt"]) for request in second if request.images} - {""}
 
 
 def test_the_same_seed_asks_the_same() -> None:

@@ -54,7 +54,7 @@ class NoUpperBound(Wild):
         return super().inspect(fields)
 
 
-@defect("generate.n-type")
+@defect("generate.n-type", "generate.forbidden-combination", "transport.framing")
 class Coerced(Lenient):
     """Pydantic's lax mode: "2" is 2, and true is 1."""
 
@@ -64,7 +64,7 @@ class Coerced(Lenient):
             fields["n"] = int(n)
 
 
-@defect("generate.n-type")
+@defect("generate.n-type", "generate.forbidden-combination", "generate.malformed-json", "transport.framing")
 class Truncated(Lenient):
     def mend(self, fields: dict[str, Any]) -> None:
         if isinstance(fields.get("n"), float):
@@ -120,7 +120,7 @@ class FormatInAnyCase(Lenient):
             fields["response_format"] = fields["response_format"].lower()
 
 
-@defect("generate.response-format-type")
+@defect("generate.response-format-type", "generate.forbidden-combination")
 class UnhashableFormat(Wild):
     """A lookup in a set fails on lists."""
 
@@ -185,7 +185,7 @@ class ModelOfAnyType(Lenient):
             fields["model"] = MODEL
 
 
-@defect("generate.malformed-json")
+@defect("generate.malformed-json", "generate.unnamed-form", "transport.other-content-type")
 class BadJsonFails(Wild):
     """stable-diffusion.cpp, Xinference."""
 
@@ -244,7 +244,7 @@ class LatinOnly(Wild):
         return super().inspect(fields)
 
 
-@defect("generate.unknown-field")
+@defect("generate.unknown-field", "generate.openai-fields", "generate.unnamed-form")
 class UnknownFieldFails(Wild):
     """Whatever comes is handed on as keyword arguments."""
 

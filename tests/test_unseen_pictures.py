@@ -94,13 +94,13 @@ class LandscapeByDefault(Wild):
     declares = declare(default_size="64x64")
 
 
-@defect("image.size")
+@defect("image.size", "generate.size-undeclared")
 class Transposed(Wild):
     def picture(self, width: int, height: int) -> bytes:
         return super().picture(height, width)
 
 
-@defect("image.size")
+@defect("image.size", "generate.size-undeclared")
 class RoundedToSixteen(Wild):
     """Diffusers: a side that 16 does not divide is made smaller."""
 
@@ -110,7 +110,7 @@ class RoundedToSixteen(Wild):
         return super().picture(width // 16 * 16, height // 16 * 16)
 
 
-@defect("image.size")
+@defect("image.size", "generate.size-undeclared")
 class SizeIgnored(Wild):
     """LocalAI 2430."""
 

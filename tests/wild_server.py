@@ -159,7 +159,7 @@ class Wild:
             return None
         try:
             body = json.loads(ask.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.refusal("The body is not JSON.", None)
         if not isinstance(body, dict):
             return self.refusal("The body is no object.", None)

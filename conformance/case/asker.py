@@ -38,6 +38,19 @@ class Asker:
             base["model"] = self.target.model
         return base | {name: value for name, value in fields.items() if self.target.takes(name)}
 
+    def together(self, case: str, body: dict[str, Any], *parts: Request) -> Request:
+        """A request that asks for what several good ones ask for, at the price of one."""
+        may_refuse = all(part.may_refuse for part in parts)
+        images = body.get("n") or 1
+        return Request(
+            case=case,
+            requirement=parts[0].requirement,
+            body=json_body(body),
+            images=images,
+            may_refuse=may_refuse,
+            parts=parts,
+        )
+
     def good(self, case: str, requirement: str, body: dict[str, Any], **changes: Any) -> Request:
         """A request that must be answered with pictures."""
         return Request(case=case, requirement=requirement, body=json_body(body), images=body.get("n") or 1, **changes)

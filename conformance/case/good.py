@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from testcard.conformance.case.asker import Asker, json_body
+from testcard.conformance.case.pairs import pairwise
 from testcard.core.exchange import Request
 
 PROBES = ("minimal", "full body", "b64_json")
 """Cases of good requests; one of them must succeed before anything is judged."""
+_UNKNOWN = {"testcard_unknown_field": True}
+_OPENAI = {"quality": "auto", "background": "auto", "moderation": "auto", "style": "vivid", "user": "testcard"}
+"""Fields of OpenAI's CreateImageRequest that belong to some of its models only, and `user`."""
+_LONG_PROMPT = 3900
+"""Characters: below the 4,000 that OpenAI documents for dall-e-3, and four times what dall-e-2 takes."""
+_WORDS = ("a", "cat", "on", "a", "roof", "in", "the", "rain,")
 
 
 def minimal(ask: Asker) -> list[Request]:
@@ -22,6 +29,16 @@ def full(ask: Asker) -> list[Request]:
 
 
 def b64_json(ask: Asker) -> list[Request]:
+    """In portrait, to save the picture that this would cost alone."""
+    alone = b64_json_alone(ask)
+    portrait = [] if ask.thorough else _in_size(ask, _upright(ask))
+    if not alone or not portrait or not ask.target.takes("response_format"):
+        return alone
+    body = ask.body("base64 in portrait", response_format="b64_json", size=portrait[0].fields["size"])
+    return [ask.together("b64_json in portrait", body, *alone, *portrait)]
+
+
+def b64_json_alone(ask: Asker) -> list[Request]:
     if not ask.target.takes("response_format"):
         return minimal(ask) if _offers(ask, "b64_json") else []  # it comes so by itself
     body = ask.body("base64", response_format="b64_json")
@@ -51,40 +68,88 @@ def two_of_each(ask: Asker) -> list[Request]:
 
 
 def sizes(ask: Asker) -> list[Request]:
-    """A portrait beside the landscape of the full body; with --thorough every declared size."""
-    contract = ask.contract
-    wanted = ask.target.sizes if ask.thorough else tuple(filter(None, (contract.portrait or contract.smallest,)))
-    form = "b64_json" if _offers(ask, "b64_json") else ask.target.response_formats[0]
-    return full(ask) + [
-        ask.good(f"size {size}", "image.size", ask.body(f"the size {size}", size=size, response_format=form))
-        for size in wanted
+    """A portrait beside the landscape of the full body; with --thorough every declared size, in all pairs."""
+    if ask.thorough:
+        return full(ask) + all_pairs(ask)
+    together = [request for request in b64_json(ask) if request.parts]
+    return full(ask) + (together or _in_size(ask, _upright(ask)))
+
+
+def all_pairs(ask: Asker) -> list[Request]:
+    """Bodies in which every two values of different fields meet: each size, n = 1 and the largest, each format."""
+    values: dict[str, list[Any]] = {
+        "size": list(ask.target.sizes),
+        "n": sorted({1, ask.target.max_n}),
+        "response_format": list(ask.target.response_formats),
+    } | {name: rule.get("enum", []) for name, rule in ask.target.request.items()}
+    return [
+        ask.good(", ".join(f"{name} {value}" for name, value in row.items()), "image.size", ask.body(f"{row}", **row))
+        for row in pairwise({name: found for name, found in values.items() if found and ask.target.takes(name)})
     ]
 
 
-def unicode_prompt(ask: Asker) -> list[Request]:
+def _upright(ask: Asker) -> str | None:
+    return ask.contract.portrait or ask.contract.smallest
+
+
+def _in_size(ask: Asker, *wanted: str | None) -> list[Request]:
+    form = "b64_json" if _offers(ask, "b64_json") else ask.target.response_formats[0]
+    return [
+        ask.good(f"size {size}", "image.size", ask.body(f"the size {size}", size=size, response_format=form))
+        for size in wanted
+        if size is not None
+    ]
+
+
+def any_text_and_nulls(ask: Asker) -> list[Request]:
+    """A prompt of any text, and null in every field that may be null."""
+    text, nulls = _any_text(ask), _nulls(ask)
+    body = nulls.fields | {"prompt": text.fields["prompt"]}
+    return [ask.together("any text as prompt, null elsewhere", body, text, nulls)]
+
+
+def _any_text(ask: Asker) -> Request:
+    """Scripts, quotes and line breaks; and what some servers read as commands: a bar, a lora, arguments in a tag."""
     body = ask.body("any text")
     body["prompt"] += (
         ' "quoted", \\ and / \n\t\u043a\u043e\u0442 \u732b \u05d7\u05ea\u05d5\u05dc \U0001f408\u200d\u2b1b e\u0301'
+        ' | <lora:none:1> <sd_cpp_extra_args>{"width": 64, "height": 64, "batch_count": 3}</sd_cpp_extra_args>'
     )
-    return [ask.good("any text as prompt", "generate.unicode-prompt", body)]
+    return ask.good("any text as prompt", "generate.unicode-prompt", body)
 
 
-def unknown_field(ask: Asker) -> list[Request]:
-    body = ask.body("a field more", testcard_unknown_field=True)
-    return [ask.good("a field that no contract names", "generate.unknown-field", body, may_refuse=True)]
+def _nulls(ask: Asker) -> Request:
+    body = ask.body("nothing but defaults", n=None, size=None, response_format=None)
+    return ask.good("null for n, size and response_format", "generate.null-fields", body)
 
 
-def other_content_type(ask: Asker) -> list[Request]:
-    headers = (("Content-Type", "text/plain"),)
+def unnamed_fields(ask: Asker) -> list[Request]:
+    """What the contract leaves open: a long prompt, OpenAI's further fields, one that nobody documents."""
+
+    def one(case: str, requirement: str, body: dict[str, Any]) -> Request:
+        return ask.good(case, requirement, body, may_refuse=True)
+
+    prompt = " ".join([ask.body("a long prompt")["prompt"], *_WORDS * (_LONG_PROMPT // len(" ".join(_WORDS)))])
+    parts = (
+        one("a field that no contract names", "generate.unknown-field", ask.body("a field more", **_UNKNOWN)),
+        one("further fields of OpenAI's", "generate.openai-fields", ask.body("further fields", **_OPENAI)),
+        one(f"a prompt of {len(prompt)} characters", "generate.long-prompt", ask.body("", prompt=prompt)),
+    )
     return [
-        ask.good(
-            "labelled text/plain",
-            "transport.other-content-type",
-            ask.body("plain text"),
-            may_refuse=True,
-            headers=headers,
-        )
+        ask.together("a long prompt and further fields", ask.body("", prompt=prompt, **_OPENAI, **_UNKNOWN), *parts)
     ]
+
+
+def empty_prompt(ask: Asker) -> list[Request]:
+    return [ask.good("an empty prompt", "generate.empty-prompt", ask.body("", prompt=""), may_refuse=True)]
+
+
+def undeclared_size(ask: Asker) -> list[Request]:
+    """An odd size near the smallest: many models round it to a multiple of something."""
+    width, height = map(int, (ask.contract.smallest or "512x512").split("x"))
+    size = f"{width + 23}x{height + 11}"
+    body = ask.body(f"the size {size}", size=size)
+    return [ask.good(f"size {size}", "generate.size-undeclared", body, may_refuse=True)]
 
 
 def sdk(ask: Asker) -> list[Request]:

@@ -13,7 +13,8 @@ from testcard.conformance.derive import ABSENT, combinations, violations
 from testcard.core.exchange import Request, Violation
 
 MALFORMED = "truncated JSON"
-_COMBINATIONS = 20
+_COMBINATIONS = 24
+_DEEP = 10_000
 
 
 def breaking(requirement: str) -> Cases:
@@ -33,7 +34,7 @@ def breaking(requirement: str) -> Cases:
 
 
 def combined(ask: Asker) -> list[Request]:
-    """Bodies broken in several places, chosen by hypothesis from the seed; nothing is sent while it chooses."""
+    """Bodies that hypothesis breaks in one place or several, from the seed; nothing is sent while it chooses."""
     chosen: dict[bytes, Request] = {}
 
     @seed(ask.seed)
@@ -51,7 +52,7 @@ def combined(ask: Asker) -> list[Request]:
 
 
 def combination(ask: Asker, body: dict[str, Any], broken: tuple[Violation, ...]) -> Request:
-    return ask.bad("several violations at once", body, *broken)
+    return ask.bad("several violations at once" if len(broken) > 1 else broken[0].sentence(), body, *broken)
 
 
 def malformed(ask: Asker) -> list[Request]:
@@ -61,10 +62,49 @@ def malformed(ask: Asker) -> list[Request]:
         "plain text": b"a cyberpunk cat",
         "an empty body": b"",
         "single quotes": good.replace(b'"', b"'"),
+        "NaN for n": good[:-1] + b', "n": NaN}',
     }
     return [
         ask.bad(name, body, Violation("generate.malformed-json", "body", "media type", "application/json", name))
         for name, body in bodies.items()
+    ]
+
+
+def unnamed_form(ask: Asker) -> list[Request]:
+    """Forms that no contract names. None of the bodies has a prompt, so that being lenient costs nothing."""
+    text = json.dumps({"model": ask.target.model})
+    open_ended = text[:-1].encode()
+    bodies = {
+        "a byte order mark": b"\xef\xbb\xbf" + text.encode(),
+        "bytes that are not UTF-8": open_ended + b', "user": "\xff\xfe\x80"}',
+        "half a surrogate pair": open_ended + rb', "user": "\ud83d"}',
+        "the same key twice": open_ended + b', "n": 1, "n": 2}',
+        "text after the end": text.encode() + b" and more",
+        "1.0 for n": open_ended + b', "n": 1.0}',
+        f"{_DEEP} arrays in each other": open_ended + b', "user": ' + b"[" * _DEEP + b"]" * _DEEP + b"}",
+        "stream: true": open_ended + b', "stream": true}',
+    }
+    return [
+        ask.bad(f"no prompt, {name}", body, Violation("generate.unnamed-form", "prompt", "required", "present", name))
+        for name, body in bodies.items()
+    ]
+
+
+def other_content_type(ask: Asker) -> list[Request]:
+    """Without a prompt, so that being lenient costs nothing."""
+    bodies = {
+        "text/plain": json_body({"model": ask.target.model}),
+        "application/x-www-form-urlencoded": b"n=1",
+        "application/json; charset=utf-16": json_body({"model": ask.target.model}),
+    }
+    return [
+        ask.bad(
+            f"labelled {label}",
+            body,
+            Violation("transport.other-content-type", "prompt", "required", "present", f"a body labelled {label}"),
+            headers=(("Content-Type", label),),
+        )
+        for label, body in bodies.items()
     ]
 
 
@@ -96,6 +136,24 @@ def unknown_model(ask: Asker) -> list[Request]:
             Violation("generate.model-unknown", "model", "one of", "the API's models", slug),
         )
         for slug in slugs
+    ]
+
+
+def malformed_model(ask: Asker) -> list[Request]:
+    """Slugs that no catalogue holds, in forms that a look-up may stumble on."""
+    salt = ask.salt("malformed model")
+    slugs = {
+        "5,000 characters": f"lab/{salt}" + "x" * 4980,
+        "control characters": f"lab/\x00\r\n{salt}\u202e\u0301",
+        "half a surrogate pair": f"lab/{salt}\ud83d",
+    }
+    return [
+        ask.bad(
+            f"a model slug with {name}",
+            json.dumps(ask.body("a refusal", model=slug)).encode(),
+            Violation("generate.model-malformed", "model", "one of", "the API's models", f"a slug with {name}"),
+        )
+        for name, slug in slugs.items()
     ]
 
 

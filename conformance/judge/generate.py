@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding, held
+from testcard.core.quantity import size_px
 from testcard.core.record import Finding
 
-_BY_ACCEPTANCE = frozenset({"generate.minimal", "generate.full", "generate.unicode-prompt", "sdk.request-form"})
+_BY_ACCEPTANCE = frozenset(
+    {"generate.minimal", "generate.full", "generate.unicode-prompt", "generate.null-fields", "sdk.request-form"}
+)
 """Requirements that hold once a request is accepted. Any other that a good request is sent for needs what came: a
 200 without a readable picture says nothing about its size."""
+
+_OPEN = frozenset({"generate.model-malformed", "generate.unnamed-form", "transport.other-content-type"})
+"""Forms that the contract does not name, in bodies that it forbids: who accepts those breaks another requirement."""
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -27,6 +33,8 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         return  # the limit's business, not the body's
     if request.violations:
         yield from _refusal(evidence)
+    elif request.parts:
+        yield from _together(evidence)
     elif request.may_refuse:
         yield from _either(evidence)
     else:
@@ -41,6 +49,10 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
             yield broken(requirement, "200", answer(evidence))
         elif requirement in _BY_ACCEPTANCE:
             yield held(requirement)
+    yield from _what_came(evidence)
+
+
+def _what_came(evidence: Evidence) -> Iterator[Finding]:
     items = evidence.data
     if items is None:
         return
@@ -60,6 +72,27 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
                 yield finding("generate.default-size", holds, default, f"{item.size} in {item.where}")
 
 
+def _together(evidence: Evidence) -> Iterator[Finding]:
+    """Several forms at once: a good answer is one to each of them; any other says of none that it is at fault."""
+    if not evidence.exchange.succeeded:
+        return
+    for part in evidence.request.parts:
+        if part.requirement in _BY_ACCEPTANCE or part.may_refuse:
+            yield held(str(part.requirement))
+    yield from _what_came(evidence)
+
+
+def _other_size(evidence: Evidence) -> str | None:
+    """The size that came in place of the one that was asked for."""
+    asked = evidence.fields.get("size")
+    wanted = size_px(asked) if isinstance(asked, str) else None
+    for item in evidence.pictures:
+        picture = item.inspection.picture
+        if wanted is not None and picture.width_px is not None and (picture.width_px, picture.height_px) != wanted:
+            return f"{picture.width_px}x{picture.height_px} in {item.where}"
+    return None
+
+
 def _count(n: int | None, came: int) -> Iterator[Finding]:
     """How many pictures came. One for n = 1 is no sign that n is honoured: whoever ignores it sends one."""
     if n is None:
@@ -74,7 +107,10 @@ def _either(evidence: Evidence) -> Iterator[Finding]:
     if requirement is None:
         return
     fine = status is not None and status < 500  # how good a 200 is, the other judges say
-    yield finding(requirement, fine, "a refusal in the envelope, or a good answer", answer(evidence))
+    replaced = _other_size(evidence)
+    actual = f"{replaced} instead" if replaced else answer(evidence)
+    yield finding(requirement, fine and not replaced, "a refusal in the envelope, or a good answer", actual)
+    yield from _what_came(evidence)
 
 
 def _names_no_model(evidence: Evidence) -> bool:
@@ -94,6 +130,10 @@ def _refusal(evidence: Evidence) -> Iterator[Finding]:
     if name == "generate.model-unknown":
         right = (404,) if dialect.name != "openai" else (404, *dialect.refusal)
         yield finding(name, status in right, f"404 ({sent})", answer(evidence))
+        return
+    if name in _OPEN:
+        fine = status is not None and status < 500
+        yield finding(name, fine, f"a refusal in the envelope ({sent})", answer(evidence))
         return
     if status is None or status >= 500 or status < 400:
         yield broken(name, f"a refusal ({sent})", answer(evidence))

@@ -11,7 +11,8 @@ from testcard.core.record import Finding
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     asked = evidence.fields.get("size")
-    wanted = size_px(asked) if isinstance(asked, str) else None
+    # A size that may be refused has a requirement of its own.
+    wanted = size_px(asked) if isinstance(asked, str) and not evidence.request.may_refuse else None
     for item in evidence.pictures:
         inspection, picture = item.inspection, item.inspection.picture
         if item.fetch is None:

@@ -16,11 +16,12 @@ from testcard.mock_server.faults import (
     other,
     response,
     transport,
+    unnamed,
 )
 from testcard.mock_server.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault"]
 
-_AREAS = (limit, error, forbidden, generate, response, image, media, other, transport, auth)
+_AREAS = (limit, error, forbidden, unnamed, generate, response, image, media, other, transport, auth)
 
 FAULTS: dict[str, Fault] = {fault.name: fault for area in _AREAS for fault in area.FAULTS}

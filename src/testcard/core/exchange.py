@@ -66,13 +66,15 @@ class Request:
     """The contract does not name this form: a refusal and a good answer are both right."""
     images: int = 0
     """How many images a 2xx answer bills."""
+    parts: tuple[Request, ...] = ()
+    """What this request asks for at once, to save pictures: each is asked alone where this one gets no 2xx."""
 
     @property
     def fields(self) -> dict[str, Any]:
         """The body as a JSON object, or {} where it is none."""
         try:
             value = json.loads(self.body or b"")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
