@@ -50,6 +50,11 @@ class Contract:
         """The declared size with the fewest pixels."""
         return min(self.target.sizes, key=lambda size: _sides(size)[0] * _sides(size)[1], default=None)
 
+    def nullable(self, field: str) -> bool:
+        """Whether the request schema lets a field be null, which means: as if it were left out."""
+        rule = self.request_schema["properties"].get(field)
+        return bool(rule) and "null" in rule.get("type", ())
+
     def window_s(self, role: str | None) -> float | None:
         """The window of a key of that role, as far as it is declared."""
         limit = self._limit(role)

@@ -81,7 +81,8 @@ def all_pairs(ask: Asker) -> list[Request]:
         "size": list(ask.target.sizes),
         "n": sorted({1, ask.target.max_n}),
         "response_format": list(ask.target.response_formats),
-    } | {name: rule.get("enum", []) for name, rule in ask.target.request.items()}
+        **{name: list(rule.get("enum", ())) for name, rule in ask.target.request.items() if rule},
+    }
     return [
         ask.good(", ".join(f"{name} {value}" for name, value in row.items()), "image.size", ask.body(f"{row}", **row))
         for row in pairwise({name: found for name, found in values.items() if found and ask.target.takes(name)})
@@ -119,8 +120,9 @@ def _any_text(ask: Asker) -> Request:
 
 
 def _nulls(ask: Asker) -> Request:
-    body = ask.body("nothing but defaults", n=None, size=None, response_format=None)
-    return ask.good("null for n, size and response_format", "generate.null-fields", body)
+    names = [name for name in ("n", "size", "response_format") if ask.contract.nullable(name)]
+    body = ask.body("nothing but defaults", **dict.fromkeys(names))
+    return ask.good(f"null for {', '.join(names)}", "generate.null-fields", body)
 
 
 def unnamed_fields(ask: Asker) -> list[Request]:

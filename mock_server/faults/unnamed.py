@@ -69,7 +69,6 @@ def _row(
 
 FAULTS = (
     _row("null-fields", "null-refused", "null in place of a default is refused.", refuse(_nulls, 400, "No nulls.")),
-    _row("null-fields", "null-500", "null in place of a default is answered with 500.", refuse(_nulls)),
     _row(
         "openai-fields",
         "openai-fields-500",
