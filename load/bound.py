@@ -10,6 +10,7 @@ Their confidences add up: c for all k parts together is 1 - (1 - c)/k for each (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ _UNKNOWN = ("dropped", "lost")
 _ANSWER = "planned to last byte"
 _PICTURE = "planned to the last picture's last byte"
 _AGE = "age of the picture on the screen, at one glance every 2 s"
-_URGENCY = (REFUTED, INCONCLUSIVE, KEPT)
+_URGENCY = {KEPT: 0, INCONCLUSIVE: 1, REFUTED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +119,14 @@ def _judged(samples: Sequence[Sample], bound: Bound, case: Case, *, to_picture: 
     if whole or not parts:
         why = None if parts else "no stage of the scenario is judged"
         case = replace(case, invalid=case.invalid or why)
-        return Judged(_verdict(samples, bound, case, None, to_picture=to_picture), {})
+        return Judged(_verdict(samples, bound, case, None, to_picture=to_picture)[0], {})
     shared = replace(bound, confidence=round(1 - (1 - bound.confidence) / len(parts), 9))
-    found = {}
+    found: dict[str, tuple[Bound, float]] = {}
     for part, stages in parts.items():
         own = [sample for sample in samples if sample.stage in stages]
         found[part] = _verdict(own, replace(shared, stage=part), case, part, to_picture=to_picture)
-    worst = min(found.values(), key=lambda one: (_URGENCY.index(one.verdict), -_height(one)))
-    return Judged(worst, {part: one.verdict for part, one in found.items()})
-
-
-def _height(bound: Bound) -> float:
-    """How bad it looks, among bounds with the same verdict."""
-    known = [s for s in (bound.upper_s, bound.estimate_s, bound.lower_s) if s is not None]
-    return bound.misses / max(1, bound.samples) * 1e9 + (known[0] if known else 0.0)
+    worst, _ = max(found.values(), key=lambda one: (_URGENCY[one[0].verdict], one[1]))
+    return Judged(worst, {part: bound.verdict for part, (bound, _) in found.items()})
 
 
 def _parts(plan: LoadPlan) -> dict[str, set[str]]:
@@ -147,7 +142,10 @@ def _measured(plan: LoadPlan) -> list[Stage]:
     return [stage for stage in plan.stages if stage.phase == MEASURED]
 
 
-def _verdict(samples: Sequence[Sample], bound: Bound, case: Case, part: str | None, *, to_picture: bool) -> Bound:
+def _verdict(
+    samples: Sequence[Sample], bound: Bound, case: Case, part: str | None, *, to_picture: bool
+) -> tuple[Bound, float]:
+    """The verdict on one part, and how bad it is among parts with the same one."""
     own = [sample for sample in samples if bound.size is None or sample.size == bound.size]
     good = [sample for sample in own if sample.outcome == "valid"]
     spans = [sample.seen_s if to_picture else sample.latency_s for sample in good]
@@ -166,8 +164,11 @@ def _verdict(samples: Sequence[Sample], bound: Bound, case: Case, part: str | No
     if case.plan.loop == CLOSED:
         span = span.replace("planned", "asked, in a closed loop,")
     wrong_size = bound.size is not None and all(kind.size != bound.size for kind in case.plan.mix)
-    advice = f"load at its size: --size {bound.size}" if wrong_size else _advice(verdict, case, bound.size, part)
-    return _filled(replace(bound, span=span), verdict, case, advice)
+    longer = _longer_s(verdict, case.plan, bound.size, part)
+    advice = f"load at its size: --size {bound.size}" if wrong_size else _advice(verdict, case, longer, part)
+    filled = _filled(replace(bound, span=span), verdict, case, advice)
+    share = verdict.misses / max(1, verdict.samples)
+    return filled, {KEPT: filled.upper_s or 0.0, REFUTED: share, INCONCLUSIVE: longer}[filled.verdict]
 
 
 def _fresh(glances: Sequence[float], bound: Bound, case: Case) -> Judged:
@@ -186,7 +187,7 @@ def _fresh(glances: Sequence[float], bound: Bound, case: Case) -> Judged:
         advice = (
             f"{verdict.further} more glances, {human_s(longer)} more of --duration{_money(case, longer)}, would decide"
         )
-    return Judged(_filled(replace(bound, span=_AGE), verdict, case, advice), {})
+    return Judged(_filled(replace(bound, span=_AGE, samples_of="glances"), verdict, case, advice), {})
 
 
 def _filled(bound: Bound, verdict: Verdict, case: Case, advice: str) -> Bound:
@@ -206,15 +207,10 @@ def _filled(bound: Bound, verdict: Verdict, case: Case, advice: str) -> Bound:
 _TOO_CLOSE = "the share of late arrivals is too close to what is allowed; no reasonable number would decide"
 
 
-def _advice(verdict: Verdict, case: Case, size: str | None, part: str | None) -> str:
-    """What would decide it."""
-    if case.invalid is not None:
-        return case.invalid
-    if verdict.unknown and verdict.further is not None and verdict.further <= verdict.unknown:
-        return f"{verdict.unknown} arrivals were dropped or lost, and count against either verdict; run it again"
+def _longer_s(verdict: Verdict, plan: LoadPlan, size: str | None, part: str | None) -> float:
+    """How much more of --duration would decide; infinite where none would."""
     if verdict.further is None:
-        return _TOO_CLOSE
-    plan = case.plan
+        return math.inf
     own = sum(
         plan.arrivals_of(index, size)
         for index, stage in enumerate(plan.stages)
@@ -222,15 +218,22 @@ def _advice(verdict: Verdict, case: Case, size: str | None, part: str | None) ->
     )
     if plan.loop != OPEN:
         own = verdict.samples  # its plan is only the most that there can be
-    longer = plan.duration_s * verdict.further / max(1, own)
+    return plan.duration_s * verdict.further / max(1, own)
+
+
+def _advice(verdict: Verdict, case: Case, longer_s: float, part: str | None) -> str:
+    """What would decide it."""
+    further = verdict.further
+    if case.invalid is not None:
+        return case.invalid
+    if verdict.unknown and further is not None and further <= verdict.unknown:
+        return f"{verdict.unknown} arrivals were dropped or lost, and count against either verdict; run it again"
+    if further is None:
+        return _TOO_CLOSE
+    cost = _money(case, longer_s)
     if part is None:
-        return (
-            f"{verdict.further} more requests, about {human_s(longer)} at this rate{_money(case, longer)}, would decide"
-        )
-    return (
-        f"{verdict.further} more requests in {part}, about {human_s(longer)} more of --duration"
-        f"{_money(case, longer)}, would decide"
-    )
+        return f"{further} more requests, about {human_s(longer_s)} at this rate{cost}, would decide"
+    return f"{further} more requests in {part}, about {human_s(longer_s)} more of --duration{cost}, would decide"
 
 
 def _money(case: Case, longer_s: float) -> str:

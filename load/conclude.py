@@ -20,7 +20,7 @@ from testcard.load.collect import CAPPED
 from testcard.load.crowd.summary import CrowdRecords
 from testcard.load.generator import Generator
 from testcard.load.mix import told
-from testcard.load.plan import CLOSED, MEASURED, PHASES, REPLACE, LoadPlan
+from testcard.load.plan import CLOSED, MEASURED, OPEN, PHASES, REPLACE, LoadPlan
 from testcard.load.preview import Screen
 from testcard.load.sampling import sampled
 from testcard.load.tally import GOOD, Tally, named, rounded
@@ -121,7 +121,7 @@ def conclude(
         first_byte_s=named(every.first_byte) or None,
         dispatch_lag_s=_lag(every.lag),
         warmup=seen.warmup,
-        arrivals_process=plan.arrivals,
+        arrivals_process=plan.arrivals if plan.loop == OPEN else plan.loop,
         size=plan.size,
         processes=plan.processes,
         loop=plan.loop,

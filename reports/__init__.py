@@ -32,7 +32,8 @@ def render(directory: Path, summary: Summary, run: RunFile) -> list[Path]:
     from testcard.reports.page import page, wanted
     from testcard.reports.series import LoadSeries
 
-    series, numbers = LoadSeries(), wanted(summary)
+    typed = summary.load is not None and summary.load.loop == "replace"
+    series, numbers = LoadSeries(typed=typed), wanted(summary)
     excerpts: dict[int, Record] = {}
     for record in run.records():
         series.add(record)

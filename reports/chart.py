@@ -53,7 +53,34 @@ def _bound(bound: Bound, last: float, shift: float) -> Iterable[Layer]:
         yield Layer("interval", ends, dots=True)
 
 
-def latency_over_time(points: Sequence[tuple[float, float]], bins: Sequence[Bin], shape: Shape) -> str:
+Marks = Sequence[tuple[float, str]]
+"""Where stages begin, in seconds, and their names."""
+
+
+def age_over_time(ages: Sequence[tuple[float, float]], shape: Shape) -> str:
+    """The age of the picture on the screen by the moment."""
+    line = [Point(t, s, f"{human_s(s)} old at {t:.4g} s") for t, s in ages]
+    most = max((s for _, s in ages), default=1.0)
+    step = _round_step(most / 5)
+    y_axis = [Tick(step * number, human_s(step * number)) for number in range(math.ceil(most / step - 1e-9) + 1)]
+    end = ages[-1][0] if ages else 1.0
+    return draw(
+        "Age of the picture on the screen", [Layer("line-age", line, dots=True)], _ticks(end, shape), y_axis, shape
+    )
+
+
+def _stage_marks(marks: Marks, y_axis: Sequence[Tick]) -> Iterable[Layer]:
+    low, high = y_axis[0].value, y_axis[-1].value
+    for second, name in marks:
+        told = f"{name} begins"
+        if second > 0:
+            yield Layer("stage-mark", [Point(second, low, told), Point(second, high, told)])
+        yield Layer("bound-name", [Point(second, high, told, name)], dots=True, line=False)
+
+
+def latency_over_time(
+    points: Sequence[tuple[float, float]], bins: Sequence[Bin], shape: Shape, marks: Marks = ()
+) -> str:
     """Latency by the moment for which the arrival was planned: single answers, p50 and p95 of each stretch."""
     dots = [Point(t, _log(s), f"{human_s(s)} at {t:.4g} s") for t, s in (points if shape is WIDE else points[::2])]
     layers = [Layer("point", dots, dots=True, line=False)]
@@ -63,10 +90,12 @@ def latency_over_time(points: Sequence[tuple[float, float]], bins: Sequence[Bin]
         line = [Point(_middle(b), _log(s), f"{name} {human_s(s)}, {_stretch(b)}") for b, s in values if s is not None]
         layers.append(Layer(f"line-{name}", line, dots=True))
         seconds += [s for _, s in values if s is not None]
-    return draw("Latency over time", layers, _time_axis(bins, shape), _latency_axis(seconds), shape)
+    y_axis = _latency_axis(seconds)
+    layers += _stage_marks(marks, y_axis)
+    return draw("Latency over time", layers, _time_axis(bins, shape), y_axis, shape)
 
 
-def outcomes_over_time(bins: Sequence[Bin], shape: Shape) -> str:
+def outcomes_over_time(bins: Sequence[Bin], shape: Shape, marks: Marks = ()) -> str:
     """Outcomes per second as stacked steps, with the offered and the achieved rate as lines."""
     names = [name for name in LOAD_OUTCOMES if any(name in b.outcomes for b in bins)]
     layers = []
@@ -81,7 +110,9 @@ def outcomes_over_time(bins: Sequence[Bin], shape: Shape) -> str:
         line = [Point(_middle(b), rate, f"{name} {rate:.3g}/s, {_stretch(b)}: {_parts(b)}") for b, rate in rates]
         layers.append(Layer(f"line-{name}", line, dots=True))
     most = max((max(b.offered_per_s, b.achieved_per_s) for b in bins), default=1.0)
-    return draw("Outcomes over time", layers, _time_axis(bins, shape), _rate_axis(most), shape)
+    y_axis = _rate_axis(most)
+    layers += _stage_marks(marks, y_axis)
+    return draw("Outcomes over time", layers, _time_axis(bins, shape), y_axis, shape)
 
 
 def _nines(quantile: float) -> float:
@@ -123,7 +154,10 @@ def _rate_axis(most: float) -> list[Tick]:
 
 
 def _time_axis(bins: Sequence[Bin], shape: Shape) -> list[Tick]:
-    end = bins[-1].start_s + bins[-1].width_s if bins else 1.0
+    return _ticks(bins[-1].start_s + bins[-1].width_s if bins else 1.0, shape)
+
+
+def _ticks(end: float, shape: Shape) -> list[Tick]:
     step = _round_step(end / shape.ticks)
     return [Tick(step * number, f"{step * number:.6g} s") for number in range(math.floor(end / step + 1e-9) + 1)]
 

@@ -173,7 +173,9 @@ def _incomparable(base: LoadSummary, new: LoadSummary) -> str | None:
     """Why two loads measured different things, or None."""
     if base.validity != "ok" or new.validity != "ok":
         return "a generator could not keep its plan"
-    for name in ("scenario", "arrivals_process", "size"):
+    if "replace" in (base.loop, new.loop):
+        return "a preview cancels what is slow; compare the figures of its screen, in the reports"
+    for name in ("scenario", "arrivals_process", "size", "mix", "loop", "clients", "think_s"):
         if getattr(base, name) != getattr(new, name):
             return f"the loads differ in {name.replace('_', ' ')}: {getattr(base, name)} and {getattr(new, name)}"
     rates = sorted((base.offered_rate_per_s, new.offered_rate_per_s))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from testcard.core.outcome import LOAD_OUTCOMES
 from testcard.core.summary import LoadSummary
-from testcard.reports.chart import NARROW, WIDE, latency_over_time, outcomes_over_time, percentile_curve
+from testcard.reports.chart import (
+    NARROW,
+    WIDE,
+    Marks,
+    age_over_time,
+    latency_over_time,
+    outcomes_over_time,
+    percentile_curve,
+)
 from testcard.reports.drawing import Shape
 from testcard.reports.overview import bounds, demand
 from testcard.reports.series import LoadSeries
@@ -37,16 +45,39 @@ class Figure:
 
 def figures(load: LoadSummary, series: LoadSeries) -> Iterator[Figure]:
     """The charts of a load run; those without data are left out."""
+    marks = tuple((stage.begins_s, stage.name) for stage in load.stages) if len(load.stages) > 1 else ()
+    if ages := series.ages():
+        yield _ages(ages)
     if series.curves():
         yield _percentiles(load, series)
-        yield _latency(series)
+        yield _latency(load, series, marks)
     if len(series):
-        yield _outcomes(series)
+        yield _outcomes(load, series, marks)
+
+
+_PARTS = " Where a bound names a stage, circle and bar are that stage's; the curves are the whole load's."
+_LOOPS = {
+    "open": "",
+    "closed": " Measured in a closed loop: a slow server was asked less.",
+    "replace": " Only prompts that no other replaced in time were answered.",
+}
+"""What a caption adds, by the loop that the figures were measured in."""
+
+
+def _ages(ages: Sequence[tuple[float, float]]) -> Figure:
+    return _drawn(
+        "Age of the picture on the screen",
+        "From the moment at which its prompt was typed: it rises while nothing newer comes, and falls with a picture.",
+        (("line-age", "age"),),
+        lambda shape: age_over_time(ages, shape),
+    )
 
 
 def _percentiles(load: LoadSummary, series: LoadSeries) -> Figure:
     curves = series.curves()
-    shown = [bound for bound in bounds(load) if bound.size in (None, load.size)]  # others bound other pictures
+    shown = [
+        bound for bound in bounds(load) if bound.size in (None, load.size) and bound.samples_of == "arrivals"
+    ]  # others bound other pictures
     lines = tuple((f"span-{name}", CURVES[name]) for name in curves)
     demands = tuple(
         (f"bound bound-{bound.verdict}", f"{bound.id}: {demand(bound)}, {bound.verdict}") for bound in shown
@@ -54,38 +85,41 @@ def _percentiles(load: LoadSummary, series: LoadSeries) -> Figure:
     return _drawn(
         "Latency by percentile",
         "Each nine to the right is ten times rarer. Lines across are the bounds of claims and SLOs; the circle on one "
-        "is its percentile, the upright bar there what that percentile can be at the stated confidence.",
+        "is its percentile, the upright bar there what that percentile can be at the stated confidence."
+        + (_PARTS if any(bound.stage for bound in shown) else "")
+        + _LOOPS[load.loop],
         lines + demands,
         lambda shape: percentile_curve(curves, shown, shape),
     )
 
 
-def _latency(series: LoadSeries) -> Figure:
+def _latency(load: LoadSummary, series: LoadSeries, marks: Marks) -> Figure:
     points, bins, answers = series.points(), series.bins(), series.curves()["latency_s"].samples
     caption = "Answers with a 2xx, by the moment for which each was planned."
     if len(points) < answers:
         caption += f" {len(points):,} of {answers:,} are drawn, the slowest of each moment among them."
+    caption += _LOOPS[load.loop]
     return _drawn(
         "Latency over time",
         caption,
         (("point", "single answers"), ("line-p50", "p50"), ("line-p95", "p95")),
-        lambda shape: latency_over_time(points, bins, shape),
+        lambda shape: latency_over_time(points, bins, shape, marks),
     )
 
 
-def _outcomes(series: LoadSeries) -> Figure:
+def _outcomes(load: LoadSummary, series: LoadSeries, marks: Marks) -> Figure:
     bins = series.bins()
     names = [name for name in LOAD_OUTCOMES if any(name in b.outcomes for b in bins)]
     return _drawn(
         "Outcomes over time",
         "Arrivals per second by how they ended. Offered is what was planned for a moment, achieved what was "
-        "completely answered in it.",
+        "completely answered in it." + _LOOPS[load.loop],
         (
             *((f"outcome outcome-{name}", name) for name in names),
             ("line-offered", "offered"),
             ("line-achieved", "achieved"),
         ),
-        lambda shape: outcomes_over_time(bins, shape),
+        lambda shape: outcomes_over_time(bins, shape, marks),
     )
 
 

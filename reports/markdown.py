@@ -14,6 +14,7 @@ from testcard.core.outcome import FAIL, NOT_JUDGED, WARN
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
 from testcard.reports import overview
+from testcard.reports.breakdown import tables
 from testcard.reports.printable import one_line, printable
 
 MOST_BYTES = 60_000
@@ -91,7 +92,7 @@ def _load(load: LoadSummary) -> Iterator[str]:
     if measured:
         names = list(dict.fromkeys(name for values in measured.values() for name in values))
         rows = (
-            (f"{overview.SPANS[span][0]} ({overview.SPANS[span][1]})", *(_seconds(values.get(name)) for name in names))
+            ("{} ({})".format(*overview.span(load, span)), *(_seconds(values.get(name)) for name in names))
             for span, values in measured.items()
         )
         yield _table(("span", *names), rows)
@@ -105,6 +106,9 @@ def _load(load: LoadSummary) -> Iterator[str]:
         yield f"⚠️ **{_plain(load.validity)}**: the figures describe the generator, and certify nothing."
     if load.notes:
         yield "\n".join(f"- ⚠️ {_plain(note)}" for note in load.notes)
+    for table in tables(load):
+        lines = [[_plain(cell) for cell in row] for row in table.rows]
+        yield f"#### {table.title}\n\n{_plain(table.note)}\n\n{_table(map(_plain, table.head), lines)}"
     bounds = overview.bounds(load)
     if bounds:
         yield _table(("claim or SLO", "demand", "verdict", "measured", "asked"), (_bound(bound) for bound in bounds))

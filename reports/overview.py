@@ -39,6 +39,8 @@ SIGNS: dict[str, str] = {
     NOT_OBSERVED: "·",
     NOT_APPLICABLE: "∅",
 }
+TILES: dict[str, str] = {"open": "", "closed": ", closed loop", "replace": ", not replaced"}
+"""What stands beside a figure by the loop that it was measured in."""
 BOUND_SIGNS: dict[str, str] = {"kept": "✓", "refuted": "✗", "inconclusive": "?"}
 
 SPANS: dict[str, tuple[str, str]] = {
@@ -139,6 +141,16 @@ def spent(cost: Cost) -> str:
     return ", ".join(parts)
 
 
+def span(load: LoadSummary, name: str) -> tuple[str, str]:
+    """What a span is called, and from where to where it runs; under a closed loop it says so."""
+    title, text = SPANS[name]
+    if load.loop == "closed":
+        text = f"closed loop: {text.replace('planned', 'asked')}"
+    elif load.loop == "replace" and name != "dispatch_lag_s":
+        text = f"of prompts that no other replaced in time: {text}"
+    return title, text
+
+
 def spans(load: LoadSummary) -> dict[str, dict[str, float]]:
     """The quantiles of every span that was measured, in the order of SPANS."""
     return {name: values for name in SPANS if (values := getattr(load, name))}
@@ -166,14 +178,15 @@ def quantile_name(quantile: float) -> str:
 def demand(bound: Bound) -> str:
     """`p95 ≤ 1 s at 1024x1024`."""
     size = f" at {bound.size}" if bound.size else ""
-    return f"{quantile_name(bound.quantile)} ≤ {human_s(bound.bound_s)}{size}"
+    stage = f" in {bound.stage}" if bound.stage else ""
+    return f"{quantile_name(bound.quantile)} ≤ {human_s(bound.bound_s)}{size}{stage}"
 
 
 def measured(bound: Bound) -> str:
     """What was seen of the quantile, with the confidence of its bounds."""
     if not bound.samples:
         return "nothing was measured that it speaks of"
-    sure = f"at {bound.confidence * 100:.6g} % confidence"
+    sure = f"at {bound.confidence * 100:.4g} % confidence"
     low, high = bound.lower_s, bound.upper_s
     if bound.verdict == "kept" and high is not None:
         return f"at most {human_s(high)} {sure}"
@@ -187,17 +200,27 @@ def measured(bound: Bound) -> str:
 
 def misses(bound: Bound) -> str:
     """`3 of 3,000 arrivals over the bound`."""
+    if bound.samples_of == "glances":
+        return f"{bound.misses:,} of {bound.samples:,} glances at the screen over the bound"
     return f"{bound.misses:,} of {bound.samples:,} arrivals over the bound or without a valid answer"
 
 
 def load_title(load: LoadSummary) -> str:
     """`steady, 20/s poisson, 20 s, 1024x1024`."""
-    parts = [load.scenario, f"{load.offered_rate_per_s:.4g}/s {load.arrivals_process}", human_s(load.duration_s)]
-    if load.size:
-        parts.append(load.size)
+    parts = [load.scenario, f"{load.offered_rate_per_s:.4g}/s {_pace(load)}", human_s(load.duration_s)]
+    if load.mix or load.size:
+        parts.append(load.mix or load.size or "")
     if load.processes > 1:
         parts.append(f"{load.processes} processes")
     return ", ".join(parts)
+
+
+def _pace(load: LoadSummary) -> str:
+    if load.loop == "closed":
+        return f"in a closed loop of {load.clients} clients, {human_s(load.think_s or 0.0)} to think"
+    if load.loop == "replace":
+        return "as one person types"
+    return load.arrivals_process + (" on average" if len({stage.rate_per_s for stage in load.stages}) > 1 else "")
 
 
 def account(load: LoadSummary) -> str:

@@ -23,6 +23,7 @@ from testcard.core.quantity import human_s
 from testcard.core.record import Record
 from testcard.core.summary import RequirementResult, Summary
 from testcard.reports import overview
+from testcard.reports.breakdown import tables
 from testcard.reports.figure import figures
 from testcard.reports.printable import one_line, printable
 from testcard.reports.series import LoadSeries
@@ -73,6 +74,7 @@ def page(summary: Summary, records: Mapping[int, Record], series: LoadSeries) ->
     names: dict[str, Any] = {
         "summary": summary,
         "load": summary.load,
+        "tables": tuple(tables(summary.load)) if summary.load is not None else (),
         "o": overview,
         "figures": [(figure, _ours(figure.wide), _ours(figure.narrow)) for figure in shown],
         "curves": series.curves(),

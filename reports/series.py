@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from testcard.core.outcome import LOAD_OUTCOMES
 from testcard.core.record import Record
+from testcard.core.screen import Shown, pieces
 
 GOOD = ("valid", "invalid")
 """Outcomes of answers with a 2xx: those that latency is measured over."""
@@ -22,6 +23,7 @@ VALID = "valid"
 """The outcome that a client waited for; to claims and SLOs any other arrival is infinitely late."""
 _MOST_BINS = 40
 _MOST_POINTS = 900
+_MOST_AGES = 600
 _BIN_WIDTHS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 _ARRIVALS_PER_BIN = 20  # fewer say little about a p95
 _STANDARD = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999)
@@ -56,16 +58,23 @@ class Curve:
 class LoadSeries:
     """Adds up measured records; the series can be taken when all have been added."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, typed: bool = False) -> None:
+        self._typed = typed
         self._planned = array("d")
         self._ended = array("d")  # NaN: no complete answer
         self._latency = array("d")  # NaN: no answer with a 2xx
         self._seen = array("d")  # the same to the last picture's last byte, where pictures came as URLs
         self._outcome = array("B")
+        self._shown: list[Shown] = []
+        self._first_prompt: float | None = None
 
     def add(self, record: Record) -> None:
         """Count one record; those of other phases are ignored."""
-        if record.phase != "measured" or record.outcome not in LOAD_OUTCOMES:
+        if record.phase not in ("warmup", "measured") or record.outcome not in LOAD_OUTCOMES:
+            return
+        if self._typed:
+            self._add_prompt(record)
+        if record.phase != "measured":
             return
         ended = record.last_byte_s if record.last_byte_s is not None else math.nan
         good = record.outcome in GOOD
@@ -74,6 +83,28 @@ class LoadSeries:
         self._latency.append(ended - record.planned_s if good else math.nan)
         self._seen.append(record.media_s - record.planned_s if good and record.media_s is not None else math.nan)
         self._outcome.append(_OUTCOMES.index(record.outcome))
+
+    def _add_prompt(self, record: Record) -> None:
+        first, seen = self._first_prompt, record.media_s if record.media_s is not None else record.last_byte_s
+        self._first_prompt = record.planned_s if first is None else min(first, record.planned_s)
+        if record.outcome == VALID and seen is not None:
+            self._shown.append(Shown(record.planned_s, seen))
+
+    def ages(self) -> tuple[tuple[float, float], ...]:
+        """(seconds since the first measured prompt, age of the picture on the screen): a line that rises while a
+        picture stands there and falls when a newer one comes. At most 600 points: of each stretch the oldest.
+        """
+        if not self._typed or self._first_prompt is None or not self._planned:
+            return ()
+        start = self.start_s
+        line = []
+        for piece in pieces(self._shown, self._first_prompt, start, start + self.duration_s):
+            line.append((piece.begin_s - start, piece.begin_s - piece.typed_s))
+            line.append((piece.end_s - start, piece.end_s - piece.typed_s))
+        step = math.ceil(len(line) / _MOST_AGES)
+        if step == 1:
+            return tuple(line)
+        return tuple(max(line[place : place + step], key=lambda point: point[1]) for place in range(0, len(line), step))
 
     def __len__(self) -> int:
         return len(self._planned)
@@ -94,14 +125,15 @@ class LoadSeries:
         Curves without samples are left out.
         """
         valid = _OUTCOMES.index(VALID)
+        every_one = len(self) - self._outcome.count(_OUTCOMES.index("cancelled"))  # whom nobody waited for is not late
         found = {}
         for name, every, spans in (("latency_s", "every_s", self._latency), ("media_s", "every_media_s", self._seen)):
             good = sorted(span for span in spans if not math.isnan(span))
             pairs = zip(spans, self._outcome, strict=True)
             wanted = sorted(span for span, outcome in pairs if outcome == valid and not math.isnan(span))
             found[name] = _curve(good, len(good))
-            if len(wanted) < len(self):
-                found[every] = _curve(wanted, len(self))
+            if len(wanted) < every_one:
+                found[every] = _curve(wanted, every_one)
         return {name: curve for name, curve in found.items() if curve.points}
 
     def bins(self) -> tuple[Bin, ...]:

@@ -9,6 +9,7 @@ from testcard.core.outcome import FAIL, NOT_JUDGED, WARN
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
 from testcard.reports import overview
+from testcard.reports.breakdown import Table, tables
 from testcard.reports.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _load(paper: _Paper, load: LoadSummary) -> None:
     for name, values in overview.spans(load).items():
         if name == "first_byte_s":
             continue
-        title, span = overview.SPANS[name]
+        title, span = overview.span(load, name)
         figures = "  ".join(f"{quantile} {human_s(value)}" for quantile, value in values.items())
         paper.item(f"{title:<13}", f"{figures}   ({span})", indent=8)
     counted = " · ".join(f"{name} {number:,}" for name, number in overview.load_outcomes(load).items())
@@ -143,8 +144,20 @@ def _load(paper: _Paper, load: LoadSummary) -> None:
         )
     for note in load.notes:
         paper.item("!", printable(note), style="bold yellow", indent=6)
+    for table in tables(load):
+        _table(paper, table)
     for bound in overview.bounds(load):
         _bound(paper, bound)
+
+
+def _table(paper: _Paper, table: Table) -> None:
+    """One line a row; the last column takes what is left of the line."""
+    paper.item("", f"{table.title.lower()}   ({table.note})", indent=8, gap=0)
+    rows = [table.head, *table.rows] if any(table.head[:1]) else list(table.rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head) - 1)]
+    for row in rows:
+        cells = [f"{printable(cell):<{width}}" for cell, width in zip(row, widths, strict=False)]
+        paper.item("  ".join(cells), printable(row[-1]), indent=10, gap=2)
 
 
 def _bound(paper: _Paper, bound: Bound) -> None:

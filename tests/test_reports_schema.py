@@ -80,7 +80,7 @@ _WORDS: dict[type, dict[str, list[str]]] = {
     Record: {"outcome": list(LOAD_OUTCOMES)},
     RequirementResult: {"outcome": list(OUTCOMES)},
     Skip: {"outcome": ["not-judged", "not-applicable"]},
-    Bound: {"verdict": ["kept", "refuted", "inconclusive"]},
+    Bound: {"verdict": ["kept", "refuted", "inconclusive"], "samples_of": ["arrivals", "glances"]},
     Summary: {
         "verdict": ["kept", "broken", "not-judged", "inconclusive", "error", "interrupted"],
         "ended": ["complete", "interrupted", "unanswered", "budget", "error", "cut-off"],

@@ -66,6 +66,8 @@ class Bound(Jsonable):
     samples: int
     misses: int
     """Arrivals over the bound; one without a good answer counts as infinitely late."""
+    samples_of: str = "arrivals"
+    """What the samples are: `arrivals`, or `glances` at a screen."""
     span: str = "planned to last byte"
     size: str | None = None
     stage: str | None = None

@@ -1,0 +1,118 @@
+"""What a load says by stage, by size, and of a person who types: tables that every format lays out in its own way.
+
+Pure functions of a LoadSummary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
+from testcard.core.quantity import human_s
+from testcard.core.summary import LoadSummary
+from testcard.reports.overview import BOUND_SIGNS
+
+_QUANTILES = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its first column names the rows."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(load: LoadSummary) -> Iterator[Table]:
+    """The tables that this load has."""
+    if load.preview is not None:
+        yield _preview(load.preview)
+    if len(load.stages) > 1:
+        yield _stages(load)
+    if load.by_size:
+        yield _sizes(load)
+
+
+def _stages(load: LoadSummary) -> Table:
+    asked = [bound.id for bound in (*load.slos, *load.claims) if bound.asked]
+    shown = [name for name in asked if any(name in stage.verdicts for stage in load.stages)]
+    pictures = any(stage.media_s for stage in load.stages)
+    head = ("stage", "rate", "achieved", *_names(pictures), "outcomes", *shown)
+    rows = tuple(
+        (
+            stage.name,
+            _rate(stage),
+            f"{stage.achieved_rate_per_s:.4g}/s",
+            *_figures(stage, pictures),
+            _outcomes(stage.outcomes, stage.arrivals),
+            *(_verdict(stage.verdicts.get(name)) for name in shown),
+        )
+        for stage in load.stages
+    )
+    return Table("By stage", _note(load, pictures), head, rows)
+
+
+def _sizes(load: LoadSummary) -> Table:
+    pictures = any(size.media_s for size in load.by_size)
+    rows = tuple(
+        (
+            size.size,
+            f"{size.arrivals.get('planned', 0):,}",
+            *_figures(size, pictures),
+            _outcomes(size.outcomes, size.arrivals),
+        )
+        for size in load.by_size
+    )
+    return Table("By size", _note(load, pictures), ("size", "arrivals", *_names(pictures), "outcomes"), rows)
+
+
+def _preview(seen: PreviewFigures) -> Table:
+    wasted = f"{seen.wasted:,}, {seen.wasted_images:,} images at most; {seen.billed_unseen:,} of them certainly billed"
+    return Table(
+        "Preview: what a person saw who typed",
+        f"over {human_s(seen.watched_s)}; age: from when the prompt of the picture on the screen was typed",
+        ("", "figure"),
+        (
+            ("age of the picture on the screen", "  ".join(f"{q} {human_s(s)}" for q, s in seen.age_s.items())),
+            ("prompts whose picture was ever shown", f"{seen.shown:,} of {seen.prompts:,} ({seen.shown_share:.1%})"),
+            ("replaced before they were answered", f"{seen.cancelled:,}, cancelled; they stand in no other figure"),
+            ("answered without a valid picture, dropped or lost", f"{seen.failed:,}"),
+            ("generations asked for and never seen", wasted),
+        ),
+    )
+
+
+def _note(load: LoadSummary, pictures: bool) -> str:
+    begin = "asked, in a closed loop," if load.loop == "closed" else "planned"
+    to_picture = "; picture p95: to the last picture's last byte" if pictures else ""
+    return f"latency: {begin} → last byte, answers with a 2xx{to_picture}"
+
+
+def _names(pictures: bool) -> tuple[str, ...]:
+    return (*_QUANTILES, "picture p95") if pictures else _QUANTILES
+
+
+def _figures(part: StageFigures | SizeFigures, pictures: bool) -> tuple[str, ...]:
+    found = tuple(human_s(part.latency_s[q]) if q in part.latency_s else "none" for q in _QUANTILES)
+    if not pictures:
+        return found
+    seen = (part.media_s or {}).get("p95")
+    return (*found, "none" if seen is None else human_s(seen))
+
+
+def _rate(stage: StageFigures) -> str:
+    if stage.end_rate_per_s == stage.rate_per_s:
+        return f"{stage.rate_per_s:.4g}/s"
+    return f"{stage.rate_per_s:.4g}/s to {stage.end_rate_per_s:.4g}/s"
+
+
+def _outcomes(outcomes: Mapping[str, int], arrivals: Mapping[str, int]) -> str:
+    counted = {**outcomes, **{name: arrivals.get(name, 0) for name in ("dropped", "lost")}}
+    return " · ".join(f"{name} {number:,}" for name, number in counted.items() if number) or "none"
+
+
+def _verdict(word: str | None) -> str:
+    return "not judged" if word is None else f"{BOUND_SIGNS.get(word, '?')} {word}"
