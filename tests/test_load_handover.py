@@ -134,7 +134,7 @@ def test_bodies_come_from_their_places() -> None:
         places.append((lease, 4))
     sent = exchange(b"short", (exchange(b""), exchange(b"")))
     found = list(messages(io.BytesIO(frame(Delivery(Planned("", "", None), sent, tuple(places), 0))), reading))
-    assert found == [(("", "", None), exchange(b"short", (exchange(b"xxxx"), exchange(b"yyyy"))))]
+    assert found == [(Planned("", "", None), exchange(b"short", (exchange(b"xxxx"), exchange(b"yyyy"))))]
 
 
 def test_a_stream_that_is_cut_ends_without_an_end() -> None:
