@@ -18,6 +18,12 @@ def test_json_body(verify: Verify) -> None:
     verify()
 
 
+@requirement("transport.json-unique-names", case.standard)
+def test_json_unique_names(verify: Verify) -> None:
+    """No JSON object of an answer has two members of one name: readers differ in which one they take."""
+    verify()
+
+
 @requirement("transport.framing", case.standard)
 def test_framing(verify: Verify) -> None:
     """Every answer arrives whole: as long as Content-Length says, its chunks complete, its content coding true."""

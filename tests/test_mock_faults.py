@@ -105,6 +105,7 @@ REFUSED = {"not JSON", "array", "empty object", "prompt 7", "n 0", "size word", 
 SHOWS: dict[str, set[str]] = {
     "transport.json-content-type": GOOD,
     "transport.json-body": GOOD,
+    "transport.json-unique-names": GOOD,
     "transport.framing": GOOD,
     "transport.synchronous": GOOD,
     "transport.unknown-path": {"unknown path"},

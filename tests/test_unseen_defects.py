@@ -49,6 +49,15 @@ class ByteOrderMark(Wild):
         return b"\xef\xbb\xbf" + super().encode(document)
 
 
+@defect("transport.json-unique-names")
+class CreatedTwice(Wild):
+    """A proxy that adds its own member in front without looking whether there is one."""
+
+    def encode(self, document: Any) -> bytes:
+        text = super().encode(document)
+        return b'{"created": 1, ' + text[1:] if isinstance(document, dict) and "created" in document else text
+
+
 @defect("transport.json-body")
 class NotANumber(Wild):
     def success(self, items: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:

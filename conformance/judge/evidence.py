@@ -54,7 +54,8 @@ class Evidence:
     def __init__(self, exchange: Exchange, contract: Contract, *, full: bool = True) -> None:
         self.exchange = exchange
         self.contract = contract
-        self._full = full
+        self.full = full
+        """Whether to look at everything, however long that takes; under load it is a sample that is."""
 
     @property
     def request(self) -> Request:
@@ -113,11 +114,11 @@ class Evidence:
             if inline and (self.form == "b64_json" or fetch is None):
                 data, problem = strict_base64(item["b64_json"])
                 if data is not None:
-                    found.append(Item(index, inspect(data, full=self._full), problem))
+                    found.append(Item(index, inspect(data, full=self.full), problem))
                 else:
                     found.append(Item(index, inspect(b"", full=False), problem))
             elif fetch is not None and fetch.response is not None and fetch.response.status == 200:
-                found.append(Item(index, inspect(fetch.response.body, full=self._full), None, fetch))
+                found.append(Item(index, inspect(fetch.response.body, full=self.full), None, fetch))
         return tuple(found)
 
 

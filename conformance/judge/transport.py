@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding, held
 from testcard.core.exchange import GENERATIONS, MODELS
 from testcard.core.record import Finding
+from testcard.core.strictjson import repeated_name
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -28,6 +29,10 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             f"{response.status} with Content-Type: {response.header('content-type') or 'none'}",
         )
         yield finding("transport.json-body", response.json_error is None, "one JSON text", str(response.json_error))
+        if evidence.full and response.json_error is None:
+            name = repeated_name(response.body)
+            actual = f"{str(name)[:60]} twice in one object"
+            yield finding("transport.json-unique-names", name is None, "each name once", actual)
     yield from _status(evidence)
 
 

@@ -21,6 +21,15 @@ def _not_utf8(answer: Answer) -> Answer:
     return replace(answer, raw=json.dumps(document, ensure_ascii=False).encode("latin-1", "replace"))
 
 
+def _twice(answer: Answer) -> Answer:
+    """The first member of the document, once more at its end."""
+    if not isinstance(answer.document, dict) or not answer.document or answer.raw is not None:
+        return answer
+    name, value = next(iter(answer.document.items()))
+    text = json.dumps(answer.document)
+    return replace(answer, raw=f"{text[:-1]}, {json.dumps(name)}: {json.dumps(value)}}}".encode())
+
+
 def _unknown_path(answer: Answer, call: Call) -> bool:
     return answer.status == 404 and call.path not in METHODS
 
@@ -53,6 +62,12 @@ FAULTS = (
         breaks=("transport.json-content-type",),
         describe="Answers carry no Content-Type.",
         answer=everywhere(lambda answer: replace(answer, media_type=None)),
+    ),
+    Fault(
+        name="member-twice",
+        breaks=("transport.json-unique-names",),
+        describe="The first member of every answer comes a second time.",
+        answer=everywhere(_twice),
     ),
     Fault(
         name="unknown-path-200",

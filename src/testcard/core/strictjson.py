@@ -63,3 +63,24 @@ def _wrapped(value: Any) -> str | None:
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
         return "it is a JSON string that holds JSON"
     return None
+
+
+def repeated_name(data: bytes) -> str | None:
+    """A member name that occurs twice in one object, where there is one; None also for what is no JSON.
+
+    RFC 8259, section 4: names should be unique, since readers differ in which of the values they take.
+    """
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            names = [name for name, _ in pairs]
+            found.append(next(name for name in names if names.count(name) > 1))
+        return members
+
+    try:
+        json.loads(data, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None
