@@ -60,6 +60,7 @@ _LOOPS = {
     "open": "",
     "closed": " Measured in a closed loop: a slow server was asked less.",
     "replace": " Only prompts that no other replaced in time were answered.",
+    "crowd": " A crowd goes over the limit on purpose.",
 }
 """What a caption adds, by the loop that the figures were measured in."""
 

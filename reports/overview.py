@@ -39,7 +39,7 @@ SIGNS: dict[str, str] = {
     NOT_OBSERVED: "·",
     NOT_APPLICABLE: "∅",
 }
-TILES: dict[str, str] = {"open": "", "closed": ", closed loop", "replace": ", not replaced"}
+TILES: dict[str, str] = {"open": "", "closed": ", closed loop", "replace": ", not replaced", "crowd": ", in a crowd"}
 """What stands beside a figure by the loop that it was measured in."""
 BOUND_SIGNS: dict[str, str] = {"kept": "✓", "refuted": "✗", "inconclusive": "?"}
 
@@ -220,6 +220,8 @@ def _pace(load: LoadSummary) -> str:
         return f"in a closed loop of {load.clients} clients, {human_s(load.think_s or 0.0)} to think"
     if load.loop == "replace":
         return "as one person types"
+    if load.loop == "crowd":
+        return "as a crowd asks"
     return load.arrivals_process + (" on average" if len({stage.rate_per_s for stage in load.stages}) > 1 else "")
 
 

@@ -70,7 +70,7 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "first_byte_s": _FIGURES,
     "dispatch_lag_s": _FIGURES,
     "age_s": _FIGURES,
-    "loop": st.sampled_from(["open", "closed", "replace"]),
+    "loop": st.sampled_from(["open", "closed", "replace", "crowd"]),
     "verdicts": st.dictionaries(_TEXT, st.sampled_from(["kept", "refuted", "inconclusive"]), max_size=2),
     "options": st.just({"strict": True}),
     "load": st.just({"rate": 10}),
