@@ -1,4 +1,4 @@
-"""Writes docs/requirements.md from the catalogue and the mock's table of faults: `make docs`.
+"""Writes docs/requirements.md, and the table of faults in docs/mock.md, from the catalogue and the mock: `make docs`.
 
 Run it after a row of schemas/requirements/ or a fault has changed; tests/test_docs.py says when it was forgotten.
 """
@@ -10,8 +10,11 @@ from pathlib import Path
 
 from testcard import schemas
 from testcard.mock_server import FAULTS
+from testcard.mock_server.faults import Fault
 
 PAGE = Path(__file__).parent / "requirements.md"
+MOCK = Path(__file__).parent / "mock.md"
+_HEAD = "| fault | breaks | what the server does |\n|---|---|---|\n"
 
 _TITLES = {
     "transport": "Transport: labels, framing, paths and methods",
@@ -89,5 +92,23 @@ def _code(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def mock_page() -> str:
+    """The page of the mock with the faults as they are, in the order of the catalogue."""
+    before, _, after = MOCK.read_text(encoding="utf-8").partition(_HEAD)
+    order = list(schemas.requirements())
+    faults = sorted(FAULTS.values(), key=lambda fault: order.index(fault.breaks[0]))
+    rows = [f"| `{fault.name}` | {_code(fault.breaks)} | {_said(fault)} |\n" for fault in faults]
+    rest = after.splitlines(keepends=True)
+    while rest and rest[0].startswith("|"):
+        rest.pop(0)
+    return before + _HEAD + "".join(rows) + "".join(rest)
+
+
+def _said(fault: Fault) -> str:
+    dialect = "" if fault.dialect == "page" else f" In the dialect {fault.dialect}."
+    return fault.describe.replace("|", "\\|") + dialect
+
+
 if __name__ == "__main__":
     PAGE.write_text(requirements_page(), encoding="utf-8")
+    MOCK.write_text(mock_page(), encoding="utf-8")

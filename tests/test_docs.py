@@ -90,8 +90,8 @@ def test_no_option_is_invented() -> None:
         assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", path.read_text(encoding="utf-8"))) <= known, path.name
 
 
-def test_the_page_of_requirements_is_up_to_date() -> None:
-    """docs/requirements.md is what docs/make.py makes: every id, statement, source, and fault."""
+def test_what_is_made_is_up_to_date() -> None:
+    """docs/requirements.md and the faults of docs/mock.md are what docs/make.py makes."""
     spec = importlib.util.spec_from_file_location("make", ROOT / "docs/make.py")
     assert spec is not None
     assert spec.loader is not None
@@ -99,6 +99,7 @@ def test_the_page_of_requirements_is_up_to_date() -> None:
     spec.loader.exec_module(make)
     page = text("docs/requirements.md")
     assert page == make.requirements_page(), "run `make docs`"
+    assert text("docs/mock.md") == make.mock_page(), "run `make docs`"
     for name, row in schemas.requirements().items():
         assert f"### {name}\n" in page
         assert row.statement in page

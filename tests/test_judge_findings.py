@@ -134,7 +134,7 @@ CHOSEN = Response(200, (("Content-Type", "image/png"), ("VARY", "Origin, accept"
 JPG_URL = {"request": ASKED_URL, "body": good({"url": JPG})}
 ON_URL = {"request": ASKED_URL, "body": good({"url": PICTURE_URL})}
 LIMITED = {"status": 429, "body": error("rate_limit_error")}
-PROMISED = ("transport.framing", "transport.json-body", "transport.json-content-type", "transport.synchronous",
+PROMISED = ("transport.framing", "transport.json-unique-names", "transport.json-body", "transport.json-content-type", "transport.synchronous",
             "response.data", "response.created", "response.no-error", "response.one-representation", "generate.full",
             "generate.b64-json", "image.base64", "image.decodable", "image.size", "image.not-blank",
             "image.trailing-bytes", "image.no-internals", "response.item-types", "response.no-null",
@@ -154,6 +154,8 @@ ROWS: dict[str, Row] = {
                 broken=("transport.json-content-type", "transport.json-body")),
     "a byte order mark": Row(b"\xef\xbb\xbf" + json.dumps(good()).encode(), broken=("transport.json-body",),
                              held=("response.data", "image.decodable")),
+    "a name twice": Row(b'{"created": 1, ' + json.dumps(good()).encode()[1:], broken=("transport.json-unique-names",),
+                        held=("transport.json-body", "response.created")),
     "two texts": Row(json.dumps(good()).encode() * 2, broken=("transport.json-body",), held=("response.data",)),
     "problem+json": Row(error(), 400, {"Content-Type": "application/problem+json"},
                         request=asked(violations=(TOO_MANY,)), held=("transport.json-content-type",)),
