@@ -1,0 +1,201 @@
+"""Black-box identification of a rate limiter, from the times and statuses of requests that it chooses itself.
+
+No I/O and no clock: `next` says what to send and when, `add` takes what became of it, `verdict` says what fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from testcard.core.target import Limit
+from testcard.load.ratelimit.catalogue import CONCURRENCY, UNEXPLAINED, UNLIMITED, kinds
+from testcard.load.ratelimit.choose import Costs, Council, Probe
+from testcard.load.ratelimit.fitted import Fitted, estimate
+from testcard.load.ratelimit.observation import Floats, Observation, Past, Wave
+from testcard.load.ratelimit.population import Population, likelihood
+
+_OPENING = (0.3, 0.4, 0.4, 0.3, 0.3, 0.3)
+"""Sizes of the first waves, as shares of the declared limit."""
+_GAP = 0.06
+_SPREAD = 0.1
+"""The pause after the first of them, as a share of the declared window: a log forgets it apart from the others."""
+_SURE = 0.985
+_SURE_PARAMETER = 0.96
+_WRONG = 0.06
+"""Below this likelihood of a wave, the wave contradicts the model."""
+_HOPELESS = 12.0
+"""How much less of the log evidence a kind may have and still be looked at again."""
+_CHECKS = 3
+_LARGE = 0.5
+_PART = 0.08
+_RISK = 0.3
+_MOVES = 2
+_WAVE_COST = 0.3
+"""What each wave costs beside its requests: asking again is cheap, and looks at a new moment."""
+_PATIENCE = 0.6
+"""What a second costs, as a share of the requests that are left for each second left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an identification may cost."""
+
+    requests: int
+    seconds: float
+
+
+class Identification:
+    """One limiter under investigation."""
+
+    def __init__(self, declared: Limit, bounds: Bounds, *, seed: int = 1) -> None:
+        self._declared = declared
+        self._bounds = bounds
+        self._dice = np.random.default_rng(seed)
+        self._waves: list[Wave] = []
+        self._started: float | None = None
+        self._populations = [Population.prior(kind, self._dice) for kind in kinds(declared)]
+        self._passed_checks = 0
+        self._checking = False
+        self._past = Past(())
+        self._whole = True
+        self._queue: list[tuple[float, int]] = []
+
+    @property
+    def sent(self) -> int:
+        """Requests so far."""
+        return sum(wave.sent for wave in self._waves)
+
+    def next(self, now: float) -> Probe | None:
+        """What to send next; None when enough is known, or nothing is left to spend."""
+        self._started = now if self._started is None else self._started
+        left = self._bounds.requests - self.sent
+        rest_s = self._started + self._bounds.seconds - now
+        if left < 1 or rest_s <= 0:
+            return None
+        if not any(wave.sent > wave.admitted for wave in self._waves):
+            return self._open(now, left)
+        shares = self.shares()
+        self._checking = self._settled(shares)
+        if self._checking and self._passed_checks >= _CHECKS:
+            return None
+        now = max(now, self._rested())
+        council = Council(self._populations, shares, self._past, self._dice)
+        horizon = min(rest_s, self._horizon_s(shares))
+        if self._checking:
+            return self._check(now, horizon, left, shares)
+        if self._queue and self._waves[-1].admitted == self._waves[-1].sent:
+            pause, count = self._queue.pop(0)
+            return Probe(now + pause, min(left, count))
+        self._queue.clear()
+        costs = Costs(wave=_WAVE_COST, second=_PATIENCE * left / rest_s)
+        probe = council.choose(now, horizon, min(left, 2 * self._declared.requests), costs)
+        return self._spread(probe, council, horizon / 1.3)
+
+    def add(self, observations: Sequence[Observation]) -> None:
+        """What became of the requests of the last probe."""
+        wave = Wave(tuple(observations))
+        self._waves.append(wave)
+        self._past = Past(self._waves)
+        surprised = self._checking and self._expected() < 3 * _WRONG
+        if self._checking:
+            self._passed_checks = 0 if surprised else self._passed_checks + 1
+        for population in self._populations:
+            population.update(self._past, self._dice, _MOVES)
+        self._restart(everything=surprised)
+
+    def shares(self) -> Floats:
+        """How probable each kind is, among the kinds that we know."""
+        scores = np.array([population.score for population in self._populations])
+        shares: Floats = np.exp(scores - scores.max())
+        return shares / shares.sum()
+
+    def verdict(self) -> Fitted:
+        """What fits."""
+        return estimate(self._populations, self.shares(), self._past, self._declared, self._contradictions())
+
+    def _open(self, now: float, left: int) -> Probe:
+        done = len(self._waves)
+        requests = self._declared.requests
+        share = _OPENING[done] if done < len(_OPENING) else 1.5 * (done - len(_OPENING) + 1)
+        pause = _SPREAD * self._declared.window_s if done in (1, 2) else 0.0
+        return Probe(now + pause, max(1, min(left, round(share * requests))))
+
+    def _spread(self, probe: Probe, council: Council, window_s: float) -> Probe:
+        """Use up a large room in three parts: a log gives back what it got as spread out as it got it."""
+        part = -(-probe.count // 3)
+        if probe.count < _LARGE * self._declared.requests or council.refusing(probe.at_s, 2 * part) > _RISK:
+            return probe
+        self._whole = not self._whole  # every other time: an allowance for bursts shows only in a burst
+        if self._whole:
+            return probe
+        self._queue = [(_PART * window_s, part), (_PART * window_s, max(1, probe.count - 2 * part))]
+        return Probe(probe.at_s, part, probe.bits)
+
+    def _rested(self) -> float:
+        """When to ask again after requests that passed: what passes spread out is forgotten spread out, and tells."""
+        last = self._waves[-1]
+        if last.admitted < last.sent:
+            return 0.0
+        return float(self._past.times[-1]) + _GAP * self._declared.window_s
+
+    def _horizon_s(self, shares: Floats) -> float:
+        spans = [
+            float(np.quantile(population.sets[:, column], 0.9))
+            for population, share in zip(self._populations, shares, strict=True)
+            for column in [population.kind.index("window") or population.kind.index("period")]
+            if share > 0.01 and column is not None
+        ]
+        return 1.3 * max(spans, default=self._declared.window_s)
+
+    def _settled(self, shares: Floats) -> bool:
+        if shares.max() < _SURE:
+            return False
+        fitted = self.verdict()
+        return all(part is None or part.confidence >= _SURE_PARAMETER for part in fitted.parts())
+
+    def _check(self, now: float, horizon_s: float, left: int, shares: Floats) -> Probe:
+        """A wave whose outcome the winner knows: at a moment of no one's choosing, or close to the next admission."""
+        population = self._populations[int(np.argmax(shares))]
+        at = now + np.sort(self._dice.uniform(0, horizon_s, 24))
+        room = population.kind.room(
+            population.best()[None, :], self._past, at[None, :], np.broadcast_to(self._past.end, at.shape)
+        )[0]
+        if self._passed_checks % 2 == 0:
+            free = np.flatnonzero(room >= 1)
+            chosen = free[0] if free.size else len(at) - 1
+            return Probe(float(at[chosen]), int(max(1, min(left, room[chosen] + 1))))
+        partly = np.flatnonzero((room >= 1) & (room < self._declared.requests))
+        chosen = partly[len(partly) // 2] if partly.size else len(at) // 2
+        return Probe(float(at[chosen]), int(max(1, min(left, room[chosen] + 1))))
+
+    def _expected(self) -> float:
+        """How probable the newest wave was to the kind that leads."""
+        population = self._populations[int(np.argmax(self.shares()))]
+        found = likelihood(population.kind, population.sets, self._past, len(self._past) - 1)
+        return float(np.exp(found).mean()) * 1.0
+
+    def _contradictions(self) -> int:
+        """Waves that speak against even the best parameter set of the kind that leads."""
+        population = self._populations[int(np.argmax(self.shares()))]
+        found = likelihood(population.kind, population.best()[None, :], self._past)
+        return int((np.exp(found) < _WRONG).sum())
+
+    def _restart(self, *, everything: bool) -> None:
+        """Look afresh for parameter sets of the kinds that have none left which explains every wave."""
+        scores = np.array([population.score for population in self._populations])
+        everything = everything or self._wrong(self._populations[int(np.argmax(scores))])
+        for number, population in enumerate(self._populations):
+            if not population.kind.parameters or population.kind.name == CONCURRENCY:
+                continue
+            if (everything or scores.max() - scores[number] < _HOPELESS) and self._wrong(population):
+                population.restart(self._past, self._dice)
+
+    def _wrong(self, population: Population) -> bool:
+        found = likelihood(population.kind, population.best()[None, :], self._past)
+        return bool(np.exp(found).min() < _WRONG)
+
+
+__all__ = ["UNEXPLAINED", "Bounds", "Identification"]
