@@ -1,6 +1,6 @@
 """Limiters as others would write them: one request at a time, plain Python, and nothing of ours in them.
 
-`decide(now)` says whether one request passes and how many seconds until one would; `done(now)` tells that a
+`decide(now)` says whether one request passes and how many seconds until one would; `done()` tells that a
 request that passed has been answered.
 """
 
@@ -18,13 +18,13 @@ class Wild:
     def decide(self, now: float) -> tuple[bool, float]:
         raise NotImplementedError
 
-    def done(self, now: float) -> None:
+    def done(self) -> None:
         """A request that passed was answered."""
 
 
 @dataclass
 class NoLimit(Wild):
-    def decide(self, now: float) -> tuple[bool, float]:
+    def decide(self, now: float) -> tuple[bool, float]:  # noqa: ARG002 (a clock that it does not need)
         return True, 0.0
 
 
@@ -173,15 +173,6 @@ class Rolling(Wild):
 
 
 @dataclass
-class TwoTiers(Wild):
-    first: Wild
-    second: Wild
-
-    def decide(self, now: float) -> tuple[bool, float]:
-        raise NotImplementedError
-
-
-@dataclass
 class TwoLogs(Wild):
     limit: int
     window: float
@@ -206,13 +197,13 @@ class Parallel(Wild):
     cap: int
     busy: int = 0
 
-    def decide(self, now: float) -> tuple[bool, float]:
+    def decide(self, now: float) -> tuple[bool, float]:  # noqa: ARG002 (a clock that it does not need)
         if self.busy < self.cap:
             self.busy += 1
             return True, 0.0
         return False, 1.0
 
-    def done(self, now: float) -> None:
+    def done(self) -> None:
         self.busy -= 1
 
 
@@ -264,63 +255,92 @@ class SubBuckets(Wild):
         raise AssertionError
 
 
+KNOWN = (
+    "no-limit-seen",
+    "fixed-clock",
+    "fixed-first",
+    "sliding-log",
+    "sliding-counter",
+    "bucket",
+    "rolling",
+    "two-tier",
+    "concurrency",
+)
+UNKNOWN = ("interval-refill", "stepped-window")
+LIARS: dict[str, Callable[[float, random.Random], float | None]] = {
+    "honest": lambda wait, _: max(1, math.ceil(wait)),
+    "early": lambda wait, _: max(1, round(wait / 4)),
+    "late": lambda wait, _: math.ceil(wait * 10),
+    "missing": lambda _, __: None,
+    "unrelated": lambda _, dice: dice.randint(1, 60),
+}
+"""What Retry-After says of the true wait."""
+
+
 @dataclass(frozen=True)
 class Truth:
-    """What a drawn limiter is."""
+    """What a drawn limiter is, and the network before it."""
 
     kind: str
-    limit: float
-    """Requests per window; for rates, per declared window."""
+    limit: float | None
+    """Requests per window; for rates, in 60 s."""
     window: float | None
     limiter: Wild
     jitter: tuple[float, float]
     service: float
+    header: str
 
+    def right_limit(self, value: float | None) -> bool:
+        return self.limit is None or (value is not None and abs(value - self.limit) <= 0.05 * self.limit)
 
-KNOWN = (
-    "no-limit-seen",
-    "fixed-window-clock",
-    "fixed-window-first",
-    "sliding-log",
-    "sliding-counter",
-    "bucket",
-    "burst-window",
-    "two-tiers",
-    "concurrency",
-)
-UNKNOWN = ("interval-refill", "stepped-window")
+    def right_window(self, value: float | None) -> bool:
+        return self.window is None or (value is not None and abs(value - self.window) <= 0.05 * self.window)
 
 
 def draw(number: int, *, rpm: int = 10, names: tuple[str, ...] = KNOWN, seed: int = 0) -> Truth:
     """The limiter of a number: kinds in turn, everything else by chance."""
-    dice = random.Random(f"{seed} {number} {rpm}")
+    dice = random.Random(f"{seed} {number} {rpm}")  # noqa: S311 (a draw, not a secret)
     kind = names[number % len(names)]
-    off = dice.random() < 1 / 3
-    limit = max(2, round(rpm * (dice.uniform(0.5, 1.5) if off else 1.0)))
-    window = dice.choice([60.0, 60.0, 60.0, dice.uniform(10, 120)])
-    shift = dice.uniform(0, window)
-    slow = dice.choice([0.0, dice.uniform(0.5, 3.0)])
-    low = dice.uniform(0.02, 0.1)
-    jitter = (low, dice.uniform(low + 0.02, 0.2))
-    make: dict[str, Callable[[], Wild]] = {
-        "no-limit-seen": NoLimit,
-        "fixed-window-clock": lambda: FixedClock(limit, window, shift),
-        "fixed-window-first": lambda: FixedFirst(limit, window),
-        "sliding-log": lambda: Log(limit, window),
-        "sliding-counter": lambda: Counter(limit, window, shift, dice.random() < 0.5),
-        "bucket": lambda: dice.choice([Bucket, Gcra])(max(1, round(limit * dice.choice([1.0, 1.0, 0.3, 1.5]))), limit / window),
-        "burst-window": lambda: Rolling(limit, window, dice.choice([1.5, 2.0, 3.0]), min(10.0, window / 4)),
-        "two-tiers": lambda: TwoLogs(limit, window, max(1, round(limit * dice.uniform(0.2, 0.5))), window * dice.uniform(0.03, 0.15)),
-        "concurrency": lambda: Parallel(limit),
-        "interval-refill": lambda: Interval(limit, window / dice.choice([3, 4, 5]), max(1, limit // 4), shift),
-        "stepped-window": lambda: SubBuckets(limit, window, dice.choice([3, 4, 5, 6]), shift),
+    limit = max(2, round(rpm * (dice.uniform(0.5, 1.5) if dice.random() < 1 / 3 else 1.0)))
+    window = dice.choice([60.0, 60.0, dice.uniform(10, 120), dice.uniform(10, 120)])
+    shift, strict = dice.uniform(0, window), dice.random() < 0.5
+    burst, factor = max(1, round(limit * dice.choice([1.0, 1.0, 0.3, 1.5]))), dice.choice([1.5, 2.0, 3.0])
+    short, span = max(1, round(limit * dice.uniform(0.2, 0.5))), window * dice.uniform(0.03, 0.15)
+    parts = dice.choice([3, 4, 5, 6])
+    limiters: dict[str, Wild] = {
+        "no-limit-seen": NoLimit(),
+        "fixed-clock": FixedClock(limit, window, shift),
+        "fixed-first": FixedFirst(limit, window),
+        "sliding-log": Log(limit, window),
+        "sliding-counter": Counter(limit, window, shift, strict),
+        "bucket": Bucket(burst, limit / window) if strict else Gcra(burst, limit / window),
+        "rolling": Rolling(limit, window, factor, min(10.0, window / 4)),
+        "two-tier": TwoLogs(limit, window, short, span),
+        "concurrency": Parallel(limit),
+        "interval-refill": Interval(limit, window / parts, max(1, limit // 4), shift),
+        "stepped-window": SubBuckets(limit, window, parts, shift),
     }
-    if kind == "concurrency":
-        slow = dice.uniform(0.8, 4.0)
-    limiter = make[kind]()
-    rated = kind == "bucket"
-    of = {"no-limit-seen": None, "concurrency": None, "bucket": None}.get(kind, window)
-    return Truth(kind, limit * 60 / window if rated else limit, of, limiter, jitter, slow)
+    counted = kind not in ("no-limit-seen", "concurrency")
+    low = dice.uniform(0.02, 0.1)
+    return Truth(
+        kind=kind,
+        limit=(limit * 60 / window if kind == "bucket" else limit) if counted else None,
+        window=window if counted and kind != "bucket" else None,
+        limiter=limiters[kind],
+        jitter=(low, dice.uniform(low + 0.02, 0.2)),
+        service=dice.uniform(0.8, 4.0) if kind == "concurrency" else dice.choice([0.0, dice.uniform(0.5, 3.0)]),
+        header=dice.choice(tuple(LIARS)),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request of a wave, as its client saw it."""
+
+    sent: float
+    answered: float
+    admitted: bool
+    promised: float | None
 
 
 @dataclass
@@ -328,20 +348,26 @@ class Network:
     """Carries waves to a limiter and back, in virtual time."""
 
     truth: Truth
-    dice: random.Random
-    open_: list[float] = field(default_factory=list)
+    seed: int
+    open: list[float] = field(default_factory=list)
+    """When the requests under way will be answered."""
 
-    def send(self, at: float, count: int) -> Iterator[tuple[float, float, bool, float]]:
-        """(sent, answered, admitted, the true wait from the decision) of each request of a wave."""
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.seed)  # noqa: S311 (a network, not a secret)
+        self._liar = random.Random(self.seed)  # noqa: S311 (apart, so that a lie changes nothing else)
+
+    def send(self, at: float, count: int) -> Iterator[Seen]:
         low, high = self.truth.jitter
         sent = [at + 0.002 * number for number in range(count)]
-        for leaves, arrives in sorted(((moment, moment + self.dice.uniform(low, high)) for moment in sent), key=lambda pair: pair[1]):
-            for end in sorted(self.open_):
+        trips = sorted((moment + self._dice.uniform(low, high), moment) for moment in sent)
+        for arrives, leaves in trips:
+            for end in sorted(self.open):
                 if end <= arrives:
-                    self.truth.limiter.done(end)
-                    self.open_.remove(end)
+                    self.truth.limiter.done()
+                    self.open.remove(end)
             passes, wait = self.truth.limiter.decide(arrives)
             ends = arrives + (self.truth.service if passes else 0.001)
             if passes:
-                self.open_.append(ends)
-            yield leaves, ends + self.dice.uniform(low, high), passes, wait
+                self.open.append(ends)
+            back = ends + self._dice.uniform(low, high)
+            yield Seen(leaves, back, passes, None if passes else LIARS[self.truth.header](wait, self._liar))

@@ -48,10 +48,9 @@ def interval_bucket(sets: Floats, past: Past, at: Floats, before: Ints) -> Float
 
 def concurrency(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
     """At most `limit` requests under way at once, however many in a minute. Column: limit."""
-    busy = past.under_way(np.broadcast_to(at, (1, at.shape[1])) if at.shape[0] == 1 else at[:1], before)
-    return sets[:, :1] - busy
+    return sets[:, :1] - past.under_way(at, before)
 
 
-def unlimited(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
+def unlimited(sets: Floats, _: Past, at: Floats, __: Ints) -> Floats:
     """No limit. No columns."""
     return np.full((len(sets), at.shape[1]), np.inf)

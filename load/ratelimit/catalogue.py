@@ -43,8 +43,10 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
     span = Parameter("span", "log", shortest / 4, longest / 2)
     return (
         Kind(UNLIMITED, "no limit seen", (), unlimited),
-        Kind("fixed-window-clock", "fixed window, aligned to a clock", (limit, window, phase), clock_window, sound=plausible),
-        Kind("fixed-window-first", "fixed window, opened by the first request", (limit, window), first_window, sound=plausible),
+        Kind("fixed-clock", "fixed window, aligned to a clock", (limit, window, phase), clock_window, sound=plausible),
+        Kind(
+            "fixed-first", "fixed window, opened by the first request", (limit, window), first_window, sound=plausible
+        ),
         Kind(
             "sliding-log",
             "sliding log",
@@ -60,7 +62,7 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
             bucket,
         ),
         Kind(
-            "burst-window",
+            "rolling",
             "rolling window with a burst allowance",
             (
                 limit,
@@ -72,13 +74,15 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
             ),
             burst_window,
             handicap=2.5,
-            sound=lambda sets: plausible(sets)
-            & (sets[:, 2] < sets[:, 1] / 2)
-            & (sets[:, 3] <= sets[:, 0] + sets[:, 4])
-            & (sets[:, 4] <= 1.5 * sets[:, 0]),
+            sound=lambda sets: (
+                plausible(sets)
+                & (sets[:, 2] < sets[:, 1] / 2)
+                & (sets[:, 3] <= sets[:, 0] + sets[:, 4])
+                & (sets[:, 4] <= 1.5 * sets[:, 0])
+            ),
         ),
         Kind(
-            "two-tiers",
+            "two-tier",
             "two tiers",
             (
                 limit,
@@ -91,10 +95,12 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
             ),
             two_tiers,
             handicap=2.0,
-            sound=lambda sets: plausible(sets)
-            & (sets[:, 2] < sets[:, 0])
-            & (sets[:, 3] < sets[:, 1] / 2)
-            & (sets[:, 2] / sets[:, 3] > 1.2 * sets[:, 0] / sets[:, 1]),
+            sound=lambda sets: (
+                plausible(sets)
+                & (sets[:, 2] < sets[:, 0])
+                & (sets[:, 3] < sets[:, 1] / 2)
+                & (sets[:, 2] / sets[:, 3] > 1.2 * sets[:, 0] / sets[:, 1])
+            ),
         ),
         Kind(CONCURRENCY, "cap of requests under way at once", (limit,), concurrency),
         Kind(

@@ -58,7 +58,9 @@ class _Group:
 class Council:
     """Parameter sets of every kind that is still in question, and what each says about the future."""
 
-    def __init__(self, populations: Sequence[Population], shares: Floats, past: Past, dice: np.random.Generator) -> None:
+    def __init__(
+        self, populations: Sequence[Population], shares: Floats, past: Past, dice: np.random.Generator
+    ) -> None:
         tempered = shares**_TEMPER
         tempered /= tempered.sum()
         self._groups: list[_Group] = []
@@ -85,7 +87,9 @@ class Council:
         parts, start = [], 0
         for group in self._groups:
             part = past.rows(start, start + len(group.sets))
-            parts.append(np.broadcast_to(group.kind.room(group.sets, part, moments, before), (len(group.sets), len(at))))
+            parts.append(
+                np.broadcast_to(group.kind.room(group.sets, part, moments, before), (len(group.sets), len(at)))
+            )
             start += len(group.sets)
         return np.concatenate(parts)
 

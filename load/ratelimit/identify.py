@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from testcard.core.target import Limit
-from testcard.load.ratelimit.catalogue import CONCURRENCY, UNEXPLAINED, UNLIMITED, kinds
+from testcard.load.ratelimit.catalogue import CONCURRENCY, UNLIMITED, kinds
 from testcard.load.ratelimit.choose import Costs, Council, Probe
 from testcard.load.ratelimit.fitted import Fitted, estimate
 from testcard.load.ratelimit.observation import Floats, Observation, Past, Wave
 from testcard.load.ratelimit.population import Population, likelihood
+from testcard.load.ratelimit.promise import UNJUDGED, Honesty, Promise, honesty, promises
 
 _OPENING = (0.3, 0.4, 0.4, 0.3, 0.3, 0.3)
 """Sizes of the first waves, as shares of the declared limit."""
@@ -116,6 +117,21 @@ class Identification:
         """What fits."""
         return estimate(self._populations, self.shares(), self._past, self._declared, self._contradictions())
 
+    def honesty(self) -> tuple[Honesty, tuple[Promise, ...]]:
+        """What Retry-After said, against the limiter that fits; nothing is judged where none does."""
+        refusals = sum(wave.sent - wave.admitted for wave in self._waves)
+        population = self._leader()
+        if self._contradictions() or population.kind.name in (UNLIMITED, CONCURRENCY):
+            return Honesty(UNJUDGED, refusals, self._promised()), ()
+        found = promises(population, self._past)
+        return honesty(found, refusals), found
+
+    def _leader(self) -> Population:
+        return self._populations[int(np.argmax(self.shares()))]
+
+    def _promised(self) -> int:
+        return sum(one.promised_s is not None and not one.admitted for wave in self._waves for one in wave.observations)
+
     def _open(self, now: float, left: int) -> Probe:
         done = len(self._waves)
         requests = self._declared.requests
@@ -173,13 +189,13 @@ class Identification:
 
     def _expected(self) -> float:
         """How probable the newest wave was to the kind that leads."""
-        population = self._populations[int(np.argmax(self.shares()))]
+        population = self._leader()
         found = likelihood(population.kind, population.sets, self._past, len(self._past) - 1)
         return float(np.exp(found).mean()) * 1.0
 
     def _contradictions(self) -> int:
         """Waves that speak against even the best parameter set of the kind that leads."""
-        population = self._populations[int(np.argmax(self.shares()))]
+        population = self._leader()
         found = likelihood(population.kind, population.best()[None, :], self._past)
         return int((np.exp(found) < _WRONG).sum())
 
@@ -196,6 +212,3 @@ class Identification:
     def _wrong(self, population: Population) -> bool:
         found = likelihood(population.kind, population.best()[None, :], self._past)
         return bool(np.exp(found).min() < _WRONG)
-
-
-__all__ = ["UNEXPLAINED", "Bounds", "Identification"]

@@ -93,5 +93,5 @@ class Kind:
         """Which parameter sets lie within their bounds."""
         low = np.array([one.low for one in self.parameters])
         high = np.array([one.high for one in self.parameters])
-        within: Flags = ((sets >= low) & (sets <= high)).all(axis=1)
+        within: Flags = np.all((sets >= low) & (sets <= high), axis=1)
         return within if self.sound is None else within & self.sound(sets)

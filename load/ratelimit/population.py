@@ -39,7 +39,9 @@ def likelihood(kind: Kind, sets: Floats, past: Past, first: int = 0) -> Floats:
         hit += share * (error == 0)
         near += share * (error == 1)
     near = np.where(sent > 1, near * _OFF_BY_ONE, 0.0)
-    found: Floats = np.log((1 - _STRAY) * (hit * np.where(sent > 1, 1 - 2 * _OFF_BY_ONE, 1.0) + near) + _STRAY / (sent + 1))
+    found: Floats = np.log(
+        (1 - _STRAY) * (hit * np.where(sent > 1, 1 - 2 * _OFF_BY_ONE, 1.0) + near) + _STRAY / (sent + 1)
+    )
     return found
 
 

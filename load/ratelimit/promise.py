@@ -1,0 +1,137 @@
+"""What Retry-After promised, beside the next admission of the limiter that fits: judged without a request more.
+
+The header speaks in whole seconds (RFC 9110, section 10.2.3: delay-seconds), so nothing finer than a second is held
+against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from testcard.core.record import Jsonable
+from testcard.load.ratelimit.observation import Floats, Past
+from testcard.load.ratelimit.population import Population
+
+HONEST, EARLY, LATE, MISSING, UNRELATED = "honest", "early", "late", "missing", "unrelated"
+UNJUDGED = "not-judged"
+_WHOLE_S = 1.0
+_FEW = 0.1
+"""Up to this share of the promises may be off, and the header is still called honest."""
+_CLEARLY = 4.0
+_SETS = 24
+_STEPS = 240
+_RELATED = 0.5
+_VARIED_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promise(Jsonable):
+    """One refusal: how long it asked to wait, and how long the wait would have been."""
+
+    at_s: float
+    """When the server decided, on the clock of the observations."""
+    promised_s: float
+    wait_s: float
+    """Until the fitted limiter's next admission, from the decision."""
+    doubt_s: float
+    """How uncertain that wait is."""
+
+    @property
+    def error_s(self) -> float:
+        """Seconds too late, or below 0 too early, beyond what whole seconds and the doubt explain."""
+        error = self.promised_s - self.wait_s
+        slack = _WHOLE_S + self.doubt_s
+        return error - slack if error > slack else min(0.0, error + slack)
+
+
+@dataclass(frozen=True, slots=True)
+class Honesty(Jsonable):
+    """What all promises together say."""
+
+    verdict: str
+    """`honest`, `early`, `late`, `missing`, `unrelated`; `not-judged` where no limiter fits."""
+    refusals: int
+    promised: int
+    """Refusals with a usable Retry-After."""
+    kept_share: float | None = None
+    """Promises that hold, as far as whole seconds tell."""
+    ratio: float | None = None
+    """Promised over true wait, of all promises together."""
+    error_s: float | None = None
+    """Promised minus true wait, the median, seconds."""
+    worst_s: float | None = None
+    """The same, where it is largest in either direction."""
+
+
+def promises(population: Population, past: Past) -> tuple[Promise, ...]:
+    """Each promise and the wait that the fitted limiter would have asked for."""
+    sets = population.sets[:: max(1, len(population.sets) // _SETS)]
+    found: list[Promise] = []
+    for number, wave in enumerate(past.waves):
+        promised = [one.promised_s for one in wave.observations if not one.admitted and one.promised_s is not None]
+        if promised:
+            waits = _waits(population, sets, past, number)
+            waits = waits[np.isfinite(waits)]
+            if waits.size:
+                wait, doubt = float(np.median(waits)), float(np.ptp(np.quantile(waits, (0.1, 0.9))))
+                at = float(past.times[number])
+                found += [Promise(at, value, wait, doubt + 2 * past.jitter_s) for value in promised]
+    return tuple(found)
+
+
+def honesty(found: Sequence[Promise], refusals: int) -> Honesty:
+    """The verdict on Retry-After."""
+    if len(found) < refusals / 2 or not found:
+        return Honesty(MISSING, refusals, len(found))
+    errors = np.array([one.error_s for one in found])
+    raw = np.array([one.promised_s - one.wait_s for one in found])
+    waited = sum(one.wait_s for one in found)
+    return Honesty(
+        verdict=_verdict(found, errors),
+        refusals=refusals,
+        promised=len(found),
+        kept_share=float((errors == 0).mean()),
+        ratio=sum(one.promised_s for one in found) / waited if waited > 0 else None,
+        error_s=float(np.median(raw)),
+        worst_s=float(raw[np.argmax(np.abs(raw))]),
+    )
+
+
+def _verdict(found: Sequence[Promise], errors: Floats) -> str:
+    early, late = float((errors < 0).mean()), float((errors > 0).mean())
+    if early + late <= _FEW:
+        return HONEST
+    waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
+    if waits.std() > _VARIED_S and (promised.std() == 0 or np.corrcoef(waits, promised)[0, 1] < _RELATED):
+        return UNRELATED
+    if early >= _CLEARLY * late:
+        return EARLY
+    return LATE if late >= _CLEARLY * early else UNRELATED
+
+
+def _waits(population: Population, sets: Floats, past: Past, number: int) -> Floats:
+    """Seconds from a wave to the next admission of each parameter set, if nothing follows."""
+    longest = float(np.max(sets[:, 1])) * 1.5 if sets.shape[1] > 1 else 0.0
+    offsets = np.linspace(0.0, max(longest, 1.0), _STEPS)
+    first = _first_free(population, sets, past, number, np.broadcast_to(offsets, (len(sets), _STEPS)))
+    step = offsets[1]
+    fine = np.maximum(first[:, None] - step + np.linspace(0.0, step, 32)[None, :], 0.0)
+    return np.where(np.isfinite(first), _first_free(population, sets, past, number, fine), np.inf)
+
+
+def _first_free(population: Population, sets: Floats, past: Past, number: int, offsets: Floats) -> Floats:
+    before = np.full(offsets.shape[1], number + 1)
+    moments = past.times[number] + np.where(np.isfinite(offsets), offsets, 0.0)
+    rooms = np.concatenate(
+        [
+            population.kind.room(row[None, :], past, moment[None, :], before)
+            for row, moment in zip(sets, moments, strict=True)
+        ]
+    )
+    free = rooms >= 1
+    index = np.argmax(free, axis=1)
+    found: Floats = np.where(free.any(axis=1), offsets[np.arange(len(sets)), index], np.inf)
+    return found
