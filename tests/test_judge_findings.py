@@ -134,7 +134,8 @@ CHOSEN = Response(200, (("Content-Type", "image/png"), ("VARY", "Origin, accept"
 JPG_URL = {"request": ASKED_URL, "body": good({"url": JPG})}
 ON_URL = {"request": ASKED_URL, "body": good({"url": PICTURE_URL})}
 LIMITED = {"status": 429, "body": error("rate_limit_error")}
-PROMISED = ("transport.framing", "transport.json-unique-names", "transport.json-body", "transport.json-content-type", "transport.synchronous",
+PROMISED = ("transport.framing", "transport.json-unique-names", "transport.json-body", "transport.json-content-type",
+            "transport.synchronous",
             "response.data", "response.created", "response.no-error", "response.one-representation", "generate.full",
             "generate.b64-json", "image.base64", "image.decodable", "image.size", "image.not-blank",
             "image.trailing-bytes", "image.no-internals", "response.item-types", "response.no-null",
