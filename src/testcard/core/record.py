@@ -31,7 +31,13 @@ class Jsonable:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inverse of to_json; unknown names are ignored, so that newer files can be read."""
         hints = _hints(cls)
-        return cls(**{name: _typed(hints[name], value) for name, value in data.items() if name in hints})
+        return cls(
+            **{
+                name: value if type(value) in _PLAIN else _typed(hints[name], value)
+                for name, value in data.items()
+                if name in hints
+            }
+        )
 
 
 _PLAIN = (str, int, float, bool)

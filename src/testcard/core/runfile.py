@@ -21,6 +21,7 @@ from testcard.core.redact import Redactor
 
 NAME = "records.jsonl"
 FORMAT = 1
+_KIND = '{"kind":"'  # how every line begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +180,13 @@ class RunFile:
             raise RunFileError(f"{self.path} was written by testcard {first.testcard}; update testcard to read it")
         self.header = first
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self, kind: str | None = None) -> Iterator[Line]:
+        begin = None if kind is None else f'{{"kind":"{kind}"'
         # A run that was killed may end in the middle of a character.
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for text in file:
+                if begin is not None and text.startswith(_KIND) and not text.startswith(begin):
+                    continue  # of another kind; a run has a hundred thousand records
                 try:
                     line = decode(text)
                 except (ValueError, TypeError, AttributeError):
@@ -192,15 +196,15 @@ class RunFile:
 
     def records(self) -> Iterator[Record]:
         """The records, in the order in which they ended."""
-        return (line for line in self._lines() if isinstance(line, Record))
+        return (line for line in self._lines("record") if isinstance(line, Record))
 
     def findings(self) -> Iterator[Finding]:
         """Judgements over several records; those about one record stand in it."""
-        return (line for line in self._lines() if isinstance(line, Finding))
+        return (line for line in self._lines("finding") if isinstance(line, Finding))
 
     def skips(self) -> Iterator[Skip]:
-        return (line for line in self._lines() if isinstance(line, Skip))
+        return (line for line in self._lines("skip") if isinstance(line, Skip))
 
     def footer(self) -> Footer | None:
         """The last line, or None where the run was cut off."""
-        return next((line for line in self._lines() if isinstance(line, Footer)), None)
+        return next((line for line in self._lines("footer") if isinstance(line, Footer)), None)
