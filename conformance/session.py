@@ -24,6 +24,7 @@ from testcard.conformance.judge.evidence import attempts, transient
 from testcard.conformance.keep import EvidenceFolder
 from testcard.conformance.options import CheckOptions
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
+from testcard.conformance.sdk.sample import Samples
 from testcard.core import outcome
 from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged, TestcardError
@@ -74,6 +75,7 @@ class Session:
         self._on_record = on_record
         self._folder = EvidenceFolder(evidence, self.redactor) if evidence is not None else None
         self._across = Across()
+        self.samples = Samples()
         self._lock = threading.Lock()
         self._answers: dict[tuple[object, ...], Future[Exchange]] = {}
         self._queue: queue.SimpleQueue[tuple[str, list[Request]]] = queue.SimpleQueue()
@@ -121,6 +123,7 @@ class Session:
 
     def _judge(self, exchange: Exchange) -> Judgement:
         judgement = judge(exchange, self.contract)
+        self.samples.add(exchange)
         if judgement.broken and self._folder is not None:
             self._folder.keep(exchange, {finding.requirement for finding in judgement.broken})
         self._say_unfetched(exchange)

@@ -206,6 +206,9 @@ SHOWS: dict[str, set[str]] = {
     "models.list": {"models"},
     "models.target-listed": {"models"},
     "sdk.request-form": {"sdk"},
+    "sdk.pictures": GOOD,
+    "sdk.errors": REFUSED | {"empty wallet"},
+    "sdk.retries": REFUSED,
 }
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from testcard.conformance.probe.limit import LIMIT
 from testcard.conformance.probe.media import MEDIA
 from testcard.conformance.probe.probe import Cost, Probe
+from testcard.conformance.probe.sdk import SDK
 from testcard.conformance.session import Session
 
 __all__ = ["PROBES", "Cost", "Probe", "needed"]
 
-PROBES = (LIMIT, MEDIA)
+PROBES = (LIMIT, MEDIA, SDK)
 
 
 def needed(session: Session, wanted: Iterable[str]) -> list[Probe]:

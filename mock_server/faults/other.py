@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from testcard.mock_server.faults.fault import Fault
+from testcard.mock_server.faults.shape import errors, headers, where
 from testcard.mock_server.message import MODELS, Answer, Call
 from testcard.mock_server.refusal import Refusal
 
@@ -92,5 +93,17 @@ FAULTS = (
         breaks=("sdk.request-form",),
         describe="A request with the headers of the official SDKs is refused.",
         admitted=_no_stainless,
+    ),
+    Fault(
+        name="refusals-advise-retry",
+        breaks=("sdk.retries",),
+        describe="Refused bodies carry x-should-retry: true, so the official SDKs send them again.",
+        answer=errors(headers(x_should_retry="true"), 400, 422),
+    ),
+    Fault(
+        name="wallet-error-in-200",
+        breaks=("sdk.errors", "error.empty-wallet"),
+        describe="An empty wallet is told in a 200, which the official SDKs take for a success.",
+        answer=where(lambda answer, _: answer.status == 402, lambda answer: replace(answer, status=200)),
     ),
 )

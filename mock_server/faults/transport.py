@@ -154,7 +154,7 @@ FAULTS = (
     ),
     Fault(
         name="body-concatenated",
-        breaks=("transport.json-body",),
+        breaks=("transport.json-body", "sdk.pictures", "sdk.errors"),
         describe="A second JSON text follows the first.",
         answer=everywhere(lambda answer: replace(answer, raw=answer.body + b'\n{"done": true}')),
     ),
