@@ -85,6 +85,7 @@ FINE: dict[str, tuple[Exchange, set[str]]] = {
     "null beside it": (answered(200, good(B64 | {"url": None, "revised_prompt": None})), PICTURES),
     "keys that nobody knows": (answered(200, good(B64 | {"seed": 1}, cost=0.1)), PICTURES),
     "a charset": (answered(200, good(), {"Content-Type": "application/json; charset=utf-8"}), PICTURES),
+    "a label in capitals": (answered(200, good(), {"Content-Type": "Application/JSON"}), PICTURES),
     "escaped slashes": (answered(200, json.dumps(good(URL)).replace("/", "\\/").encode(), form="url"), PICTURES),
     "a byte order mark": (answered(200, b"\xef\xbb\xbf" + json.dumps(good()).encode()), PICTURES),
     "no request id": (answered(200, good(), {"x-request-id": None}), PICTURES),

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             if name.lower() not in _OF_THE_CONNECTION:
-                self.send_header(name, value)
+                self.send_header(name, _lower(value) if name.lower() == "content-type" else value)
         if hurries(answer):
             self.send_header("Retry-After-Ms", "1")  # the SDKs put it before Retry-After: nobody need wait
         self.send_header("Content-Length", str(len(answer.body)))
@@ -67,6 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
         """Print nothing."""
+
+
+def _lower(label: str) -> str:
+    """A media type in lower case. Case makes no difference (RFC 9110, section 8.3.1), but openai-node takes
+    Application/JSON for text: that is no fault of the target's."""
+    media_type, semicolon, parameters = label.partition(";")
+    return media_type.lower() + semicolon + parameters
 
 
 def hurries(answer: Response) -> bool:
