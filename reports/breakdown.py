@@ -1,4 +1,4 @@
-"""What a load says by stage, by size, and of a person who types: tables that every format lays out in its own way.
+"""What a load says by stage, by size, of crowds, of a person who types: tables that each format lays out its own way.
 
 Pure functions of a LoadSummary.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.quantity import human_s
 from testcard.core.summary import LoadSummary
@@ -28,6 +29,8 @@ class Table:
 
 def tables(load: LoadSummary) -> Iterator[Table]:
     """The tables that this load has."""
+    if load.crowd is not None:
+        yield from _crowds(load.crowd)
     if load.preview is not None:
         yield _preview(load.preview)
     if len(load.stages) > 1:
@@ -82,6 +85,39 @@ def _preview(seen: PreviewFigures) -> Table:
             ("answered without a valid picture, dropped or lost", f"{seen.failed:,}"),
             ("generations asked for and never seen", wasted),
         ),
+    )
+
+
+def _crowds(seen: CrowdSummary) -> Iterator[Table]:
+    limit = f"{seen.key} key, limit declared: {seen.limit}"
+    yield Table(
+        "Crowds: what their clients lived through",
+        limit,
+        ("policy", "in one sentence"),
+        tuple((crowd.policy, crowd.sentence) for crowd in seen.crowds),
+    )
+    head = ("policy", "limiter", "served", "requests", "each", "herd", "mean", "median", "longest", "last served")
+    yield Table(
+        "Crowds, and what a limiter that keeps the limit would do to them",
+        "served: clients with a picture in the end; each: requests for each of them; herd: the most repetitions in one "
+        "second; mean, median and longest: of those served, from first asking to the picture; simulated pictures take "
+        "no time",
+        head,
+        tuple(_crowd(crowd) for crowd in (*seen.crowds, *seen.forecast)),
+    )
+
+
+def _crowd(crowd: CrowdFigures) -> tuple[str, ...]:
+    each = "none" if crowd.attempts_per_success is None else f"{crowd.attempts_per_success:.3g}"
+    spans = (crowd.latency_mean_s, crowd.latency_p50_s, crowd.latency_max_s, crowd.last_served_s)
+    return (
+        crowd.policy,
+        "the target's" if crowd.against is None else f"{crowd.against}, simulated",
+        f"{crowd.succeeded:,} of {crowd.clients:,}",
+        f"{crowd.attempts:,}",
+        each,
+        f"{crowd.peak_retries_per_s:,}",
+        *("none" if span is None else human_s(span) for span in spans),
     )
 
 

@@ -175,6 +175,8 @@ def _incomparable(base: LoadSummary, new: LoadSummary) -> str | None:
         return "a generator could not keep its plan"
     if "replace" in (base.loop, new.loop):
         return "a preview cancels what is slow; compare the figures of its screen, in the reports"
+    if "crowd" in (base.loop, new.loop):
+        return "a crowd goes over the limit on purpose; compare what became of its clients, in the reports"
     for name in ("scenario", "arrivals_process", "size", "mix", "loop", "clients", "think_s"):
         if getattr(base, name) != getattr(new, name):
             return f"the loads differ in {name.replace('_', ' ')}: {getattr(base, name)} and {getattr(new, name)}"

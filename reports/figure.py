@@ -59,8 +59,8 @@ _PARTS = " Where a bound names a stage, circle and bar are that stage's; the cur
 _LOOPS = {
     "open": "",
     "closed": " Measured in a closed loop: a slow server was asked less.",
+    "crowd": " Single requests of clients who ask again, not what each client lived through.",
     "replace": " Only prompts that no other replaced in time were answered.",
-    "crowd": " A crowd goes over the limit on purpose.",
 }
 """What a caption adds, by the loop that the figures were measured in."""
 

@@ -39,7 +39,12 @@ SIGNS: dict[str, str] = {
     NOT_OBSERVED: "·",
     NOT_APPLICABLE: "∅",
 }
-TILES: dict[str, str] = {"open": "", "closed": ", closed loop", "replace": ", not replaced", "crowd": ", in a crowd"}
+TILES: dict[str, str] = {
+    "open": "",
+    "closed": ", closed loop",
+    "replace": ", not replaced",
+    "crowd": ", single requests",
+}
 """What stands beside a figure by the loop that it was measured in."""
 BOUND_SIGNS: dict[str, str] = {"kept": "✓", "refuted": "✗", "inconclusive": "?"}
 
@@ -148,6 +153,8 @@ def span(load: LoadSummary, name: str) -> tuple[str, str]:
         text = f"closed loop: {text.replace('planned', 'asked')}"
     elif load.loop == "replace" and name != "dispatch_lag_s":
         text = f"of prompts that no other replaced in time: {text}"
+    elif load.loop == "crowd":
+        text = f"of single requests, repetitions too: {text}"
     return title, text
 
 
@@ -221,7 +228,7 @@ def _pace(load: LoadSummary) -> str:
     if load.loop == "replace":
         return "as one person types"
     if load.loop == "crowd":
-        return "as a crowd asks"
+        return "by clients who ask again"
     return load.arrivals_process + (" on average" if len({stage.rate_per_s for stage in load.stages}) > 1 else "")
 
 

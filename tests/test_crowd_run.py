@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,17 @@ def test_a_crowd_is_served_in_two_windows(tmp_path: Path) -> None:
             assert first.last_byte_s is not None
             # Asked again when told, counted from the answer: the policy adds no chance to that.
             assert second.planned_s - first.last_byte_s == pytest.approx(float(told), abs=0.25)
+
+
+def test_every_report_shows_the_crowd(tmp_path: Path) -> None:
+    """Page, Markdown and terminal say in a sentence what the clients lived through, beside what was to be expected."""
+    sent(tmp_path, "--clients", "3", "--duration", "100ms", requests=2, window_s=1.0)
+    again = run(tmp_path, "report", "out", keys={})
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for text in (page, (tmp_path / "out" / "summary.md").read_text(encoding="utf-8"), again.stdout + again.stderr):
+        plain = " ".join(re.sub(r"<[^>]+>|&#\d+;|\\", " ", text).split())
+        assert "Of 3 openai python clients that ask within" in plain.replace("-", " ")
+        assert "simulated" in plain
 
 
 def test_one_crowd_after_another(tmp_path: Path) -> None:

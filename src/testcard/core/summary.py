@@ -119,7 +119,8 @@ class LoadSummary(Jsonable):
     crowd: CrowdSummary | None = None
     """What became of crowds, where the scenario sends them."""
     loop: str = "open"
-    """`open`; `closed`: clients waited for their answers; `replace`: each prompt replaced the one in flight."""
+    """`open`; `closed`: clients waited for their answers; `replace`: each prompt replaced the one in flight;
+    `crowd`: clients who were refused asked again."""
     clients: int | None = None
     """Of a closed loop."""
     think_s: float | None = None
