@@ -36,7 +36,10 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         if whole and inspection.blank is not None:  # somebody looked at its pixels
             yield finding("image.not-blank", not inspection.blank, "something to see", f"{item.where} is of one colour")
             yield finding(
-                "image.no-internals", inspection.leak is None, "metadata for users", f"{item.where}: {inspection.leak}"
+                "image.no-internals",
+                inspection.leak is None,
+                "metadata without paths and keys",
+                f"{item.where}: {inspection.leak}",
             )
     digests = [item.inspection.picture.sha256 for item in evidence.pictures if item.inspection.picture.format]
     if len(digests) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from PIL import Image, ImageChops, ImageStat
@@ -147,6 +147,8 @@ def _look(picture: _Shown, again: Exchange) -> Judgement:
     else:
         came = f"another {found[0].format}" if found else f"{again.response.media_type or 'no type'}, no picture,"
         finding = broken(name, expected, f"{came} at the second fetch of record {picture.fetch.number}'s picture")
+    if not finding.held:  # the first of the two records can be sent again, and names the picture
+        finding = replace(finding, evidence=(picture.fetch.number, again.number))
     return Judgement((finding,), found)
 
 
