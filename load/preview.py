@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from testcard.core.loadpart import PreviewFigures
 from testcard.core.record import Record
-from testcard.core.screen import Piece, Shown, age_quantiles, pieces
+from testcard.core.screen import Piece, Shown, age_quantiles, came_s, pieces
 from testcard.load.plan import MEASURED, LoadPlan
 from testcard.load.tally import GOOD
 
@@ -36,8 +36,8 @@ class Screen:
         typed = record.planned_s
         self._first = typed if self._first is None else min(self._first, typed)
         measured = record.phase == MEASURED
-        seen = record.media_s if record.media_s is not None else record.last_byte_s
-        if record.outcome == "valid" and seen is not None:
+        seen = came_s(record)
+        if seen is not None:
             self._shown.append(Shown(typed, seen))
             self._measured_shown += measured
         elif measured:

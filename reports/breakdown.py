@@ -73,7 +73,9 @@ def _sizes(load: LoadSummary) -> Table:
 
 
 def _preview(seen: PreviewFigures) -> Table:
-    wasted = f"{seen.wasted:,}, {seen.wasted_images:,} images at most; {seen.billed_unseen:,} of them certainly billed"
+    wasted = (
+        f"{seen.wasted:,}, {seen.wasted_images:,} images at most; {seen.billed_unseen:,} of them in answers with a 2xx"
+    )
     return Table(
         "Preview: what a person saw who typed",
         f"over {human_s(seen.watched_s)}; age: from when the prompt of the picture on the screen was typed",
@@ -82,7 +84,7 @@ def _preview(seen: PreviewFigures) -> Table:
             ("age of the picture on the screen", "  ".join(f"{q} {human_s(s)}" for q, s in seen.age_s.items())),
             ("prompts whose picture was ever shown", f"{seen.shown:,} of {seen.prompts:,} ({seen.shown_share:.1%})"),
             ("replaced before they were answered", f"{seen.cancelled:,}, cancelled; they stand in no other figure"),
-            ("answered without a valid picture, dropped or lost", f"{seen.failed:,}"),
+            ("answered without a picture, dropped or lost", f"{seen.failed:,}"),
             ("generations asked for and never seen", wasted),
         ),
     )

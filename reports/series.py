@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from testcard.core.outcome import LOAD_OUTCOMES
 from testcard.core.record import Record
-from testcard.core.screen import Shown, pieces
+from testcard.core.screen import Shown, came_s, pieces
 
 GOOD = ("valid", "invalid")
 """Outcomes of answers with a 2xx: those that latency is measured over."""
@@ -85,9 +85,9 @@ class LoadSeries:
         self._outcome.append(_OUTCOMES.index(record.outcome))
 
     def _add_prompt(self, record: Record) -> None:
-        first, seen = self._first_prompt, record.media_s if record.media_s is not None else record.last_byte_s
+        first, seen = self._first_prompt, came_s(record)
         self._first_prompt = record.planned_s if first is None else min(first, record.planned_s)
-        if record.outcome == VALID and seen is not None:
+        if seen is not None:
             self._shown.append(Shown(record.planned_s, seen))
 
     def ages(self) -> tuple[tuple[float, float], ...]:

@@ -55,15 +55,15 @@ class PreviewFigures(Jsonable):
     cancelled: int
     """Those whose request was cancelled, since the next prompt came first."""
     failed: int
-    """Those that were answered without a valid picture, dropped or lost."""
+    """Those that were answered without a picture, dropped or lost."""
     shown_share: float
     age_s: dict[str, float]
     """How long before a moment the prompt of the picture on the screen was typed, over the time: p50, p95, max."""
     watched_s: float
     """From the first measured prompt to the last."""
     wasted: int
-    """Generations that were asked for and never seen: cancelled, or answered with a 2xx that was no valid picture."""
+    """Generations that were asked for and never seen: cancelled, or answered with a 2xx that held no picture."""
     wasted_images: int
     """Images that they asked for: what they may have cost."""
     billed_unseen: int
-    """Images that answers with a 2xx certainly billed and nobody saw; part of the former."""
+    """Images that answers with a 2xx billed, as far as a client can see, and nobody saw; part of the former."""

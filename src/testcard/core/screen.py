@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from testcard.core.record import Record
+
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "max": 1.0}
 
 
@@ -19,6 +21,14 @@ class Shown:
 
     typed_s: float
     at_s: float
+
+
+def came_s(record: Record) -> float | None:
+    """When the picture of an arrival was on the screen; None: it never was. A picture that breaks the contract in
+    some way is seen all the same."""
+    if record.outcome != "valid" and not (record.outcome == "invalid" and any(p.format for p in record.pictures)):
+        return None
+    return record.media_s if record.media_s is not None else record.last_byte_s
 
 
 @dataclass(frozen=True, slots=True)
