@@ -131,7 +131,9 @@ def conclude(
         stages=() if plan.crowd else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
         by_size=_sizes(seen.by_size),
         preview=seen.screen.figures(plan) if seen.screen else None,
-        crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed) if plan.crowd else None,
+        crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed, complete=_complete(generator))
+        if plan.crowd
+        else None,
         notes=_notes(plan, seen, generator, reason),
     )
 
@@ -211,6 +213,10 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
             "other figure, and a server may bill them all the same."
         )
     return tuple(notes)
+
+
+def _complete(generator: Generator | None) -> bool:
+    return generator is not None and all(worker.complete for worker in generator.workers)
 
 
 def _lag(lags: Sequence[float]) -> dict[str, float] | None:

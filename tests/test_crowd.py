@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testcard.core.errors import UsageError
+from testcard.core.record import Record
 from testcard.core.target import Limit
-from testcard.load.crowd import Attempt, Reply, figures, policies, policy, simulate
+from testcard.load.crowd import Attempt, CrowdRecords, Reply, figures, policies, policy, simulate
+from testcard.load.crowd.plan import CrowdPlan
 from testcard.mock_server.limiter import KINDS, Shape, limiter
 
 NOW = 1_700_000_000.0
@@ -197,6 +199,21 @@ def test_every_client_is_accounted_for(name: str, kind: str, clients: int, reque
     assert found.succeeded + found.failed == clients
     assert Counter(attempt.outcome for attempt in told) == +Counter(valid=found.admitted, limited=found.limited)
     assert found.sentence.startswith(f"Of {clients} {name} clients")
+
+
+def test_whoever_waits_when_the_run_is_cut_off_has_not_failed() -> None:
+    """A crowd that was interrupted is not said to be left with errors; the crowds before it are."""
+    plan = CrowdPlan(("naive-fixed", "openai-python"), "limited", 10, 60.0)
+    seen = CrowdRecords()
+    for stage in plan.policies:
+        for client, outcome in enumerate(("valid", "limited")):
+            seen.add(Record(client, "", "measured", "", "POST", "", planned_s=1.0, last_byte_s=1.5, outcome=outcome,
+                            stage=stage, client=client))  # fmt: skip
+    first, second = seen.summary(plan, 2, 2.0, 1, complete=False).crowds
+    assert "1 is left with an error" in first.sentence
+    assert second.cut_off
+    assert second.sentence.endswith("1 had a picture and 1 had none when the run was cut off.")
+    assert "left with an error" in seen.summary(plan, 2, 2.0, 1, complete=True).crowds[1].sentence
 
 
 def test_figures_of_a_known_crowd() -> None:

@@ -17,13 +17,20 @@ _PEAK_S = 1.0
 
 
 def figures(
-    policy: Policy, clients: int, span_s: float, attempts: Iterable[Attempt], *, against: str | None = None
+    policy: Policy,
+    clients: int,
+    span_s: float,
+    attempts: Iterable[Attempt],
+    *,
+    against: str | None = None,
+    cut_off: bool = False,
 ) -> CrowdFigures:
     """The figures of one crowd.
 
     Args:
         clients: how many wanted a picture; one without an attempt failed.
         against: the kind of limiter, where they were simulated.
+        cut_off: the run ended before the clients did.
     """
     told = sorted(attempts, key=lambda attempt: (attempt.due_s, attempt.number))
     first: dict[int, float] = {}
@@ -55,6 +62,7 @@ def figures(
         latency_p50_s=_rounded(quantile(latency, 0.5)) if latency else None,
         latency_max_s=_rounded(latency[-1]) if latency else None,
         against=against,
+        cut_off=cut_off,
         longest_attempts=max((attempt.number for attempt in told), default=0),
     )
     return replace(found, sentence=_sentence(found))
@@ -72,6 +80,8 @@ def _rounded(seconds: float | None) -> float | None:
 def _sentence(found: CrowdFigures) -> str:
     """What these users lived through."""
     who = f"Of {found.clients} {found.policy} clients that ask within {human_s(found.span_s)}"
+    if found.cut_off:
+        return f"{who}, {found.succeeded} had a picture and {found.failed} had none when the run was cut off."
     if found.last_served_s is None or found.latency_p50_s is None:
         return f"{who}, none gets a picture: each is left with an error after {_attempts(found.longest_attempts)}."
     half = "at once" if found.latency_p50_s == 0 else f"within {human_s(found.latency_p50_s)}"

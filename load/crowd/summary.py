@@ -32,15 +32,19 @@ class CrowdRecords:
                 Attempt(record.client, record.attempt, record.planned_s, record.outcome, record.last_byte_s)
             )
 
-    def summary(self, plan: CrowdPlan, clients: int, span_s: float, seed: int) -> CrowdSummary:
-        """The crowds of a plan. One that never began is not among them."""
+    def summary(self, plan: CrowdPlan, clients: int, span_s: float, seed: int, *, complete: bool) -> CrowdSummary:
+        """The crowds of a plan. One that never began is not among them.
+
+        Args:
+            complete: the load came to its end; if not, the last crowd was under way.
+        """
+        begun = [name for name in plan.policies if name in self._attempts]
         return CrowdSummary(
             key=plan.key,
             limit=f"{plan.limit.requests} requests in {plan.limit.window_s:g} s" if plan.limit else "none declared",
             crowds=tuple(
-                figures(policy(name), clients, span_s, self._attempts[name])
-                for name in plan.policies
-                if name in self._attempts
+                figures(policy(name), clients, span_s, self._attempts[name], cut_off=not complete and name == begun[-1])
+                for name in begun
             ),
             forecast=tuple(forecast(plan, clients, span_s, seed)),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from testcard.cli.options import aim, check_options, load_options, target_options
+from testcard.core.quantity import human_s
 from testcard.core.target import Target
 from testcard.core.targetfile import profile_target
 
@@ -58,6 +59,9 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
         click.echo(f"        {_stage(stage)}")
     if loading["limit"] is not None:
         click.echo(f"        {loading['limit']}")
+    if loading["seconds_at_most"] > loading["seconds"]:
+        longest = human_s(loading["seconds_at_most"])
+        click.echo(f"        up to {longest} if every refusal asks for the longest wait that these clients obey")
     for sentence in loading["forecast"]:
         click.echo(f"        {sentence}")
 
@@ -129,6 +133,7 @@ def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
         "images": load.images,
         "usd": load.usd(target.price_usd_per_image),
         "seconds": round(load.total_s),
+        "seconds_at_most": round(load.latest_s),
         "limit": limit,
         "forecast": [f"{row.against}: {row.sentence}" for row in _forecast(load)],
     }

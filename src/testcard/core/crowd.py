@@ -40,6 +40,8 @@ class CrowdFigures(Jsonable):
     latency_max_s: float | None = None
     against: str | None = None
     """The kind of limiter that it was simulated against; None: a real server's."""
+    cut_off: bool = False
+    """The run ended before its clients did: some of the failed may have been waiting."""
     sentence: str = ""
     """What these users lived through."""
 
