@@ -355,6 +355,9 @@ class EncodedForEachClient(Wild):
 class NegotiatingStore(Wild):
     """A content delivery network that serves WebP to whoever accepts it, and says so."""
 
+    def item(self, data: bytes, form: str, ask: Ask) -> dict[str, Any]:
+        return super().item(data, form, ask) | {"output_format": "png"}
+
     def deliver(self, path: str, ask: Ask) -> Reply:
         reply = super().deliver(path, ask)
         with Image.open(io.BytesIO(reply.body)) as image:

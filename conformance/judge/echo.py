@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from testcard.conformance.judge.evidence import Evidence, Item, broken, finding, held
+from testcard.conformance.judge.media import negotiated
 from testcard.core.record import Finding
 
 _SIZE = re.compile(r"(\d+)\s*[xX*\u00d7]\s*(\d+)")
@@ -67,6 +68,8 @@ def _of_picture(said: dict[str, Any], where: str, item: Item) -> Iterator[tuple[
         claimed = (int(sides[0] or 0), int(sides[1] or 0))
         true = claimed in (shown, stored)
         yield None if true else (f"{item.size}, as {item.where} is", f"{where}size: {claimed[0]}x{claimed[1]}")
+    if item.fetch is not None and item.fetch.response is not None and negotiated(item.fetch.response):
+        return  # the answer speaks of the picture that is stored
     for name in _FORMAT_NAMES:
         value = said.get(name)
         found = _FORMAT.fullmatch(value) if isinstance(value, str) else None
