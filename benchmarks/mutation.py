@@ -12,15 +12,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from testcard import __version__, schemas
-from testcard.conformance import CheckOptions
+from testcard.conformance import CheckOptions, Contract
+from testcard.conformance.judge import judge as judge_exchange
 from testcard.conformance.session import Session
 from testcard.conformance.suite import judge_all
+from testcard.core.exchange import Exchange
 from testcard.core.outcome import FAIL
 from testcard.core.target import Keyring, Limit
-from testcard.core.targetfile import find_target
+from testcard.core.targetfile import find_target, profile_target
 from testcard.mock_server import FAULTS, MockSettings, running
+from testcard.mock_server.faults import Fault
 
 PAGE = Path(__file__).parent.parent / "docs" / "mutation-score.md"
 WINDOW_S = 6.0
@@ -39,6 +43,21 @@ class Row:
     @property
     def caught(self) -> bool:
         return set(self.breaks) <= set(self.found)
+
+
+def at_the_judge(fault: Fault, shown: Exchange) -> Row:
+    """A fault that loopback cannot show: what a client would have recorded of it, judged."""
+    parts = urlsplit(shown.url)
+    scheme = "https" if shown.request.in_the_clear else parts.scheme
+    target = replace(profile_target("mock"), base_url=f"{scheme}://{parts.netloc}/v1", dialect=fault.dialect)
+    broken = {finding.requirement for finding in judge_exchange(shown, Contract.of(target)).broken}
+    return Row(fault.name, fault.breaks, tuple(broken & set(fault.breaks)), (), 0, 0)
+
+
+def row_of(name: str) -> Row:
+    """How a fault was found."""
+    fault = FAULTS[name]
+    return judge(name, fault.dialect, (name,)) if fault.shown is None else at_the_judge(fault, fault.shown)
 
 
 def judge(name: str, dialect: str, faults: tuple[str, ...]) -> Row:
@@ -70,7 +89,8 @@ def page(rows: list[Row], correct: list[Row]) -> str:
         "# Mutation score",
         "",
         "`make mutation` runs the whole check, over real sockets, on every fault of the bundled mock "
-        f"(testcard {__version__}). A fault that only another requirement finds counts as missed. Made by "
+        f"(testcard {__version__}). A fault that only another requirement finds counts as missed; one that "
+        "loopback cannot show (0 requests) is tried at the judge. Made by "
         "benchmarks/mutation.py; not edited by hand.",
         "",
         f"**{caught} of {len(rows)} faults found ({caught / len(rows):.1%}), breaking {len(ids)} of "
@@ -94,7 +114,7 @@ def main() -> None:
     names = [name for name in sys.argv[1:] if not name.startswith("--")] or list(FAULTS)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         correct = list(pool.map(lambda dialect: judge(dialect, dialect, ()), schemas.dialects()))
-        rows = list(pool.map(lambda name: judge(name, FAULTS[name].dialect, (name,)), names))
+        rows = list(pool.map(row_of, names))
     for row in rows:
         if not row.caught:
             missed = ", ".join(set(row.breaks) - set(row.found))

@@ -102,6 +102,8 @@ class Contract:
             "format": (name in target.response_formats, na, f"the target does not declare {name}"),
             "field": (target.takes(name), na, f"the target takes no {name}"),
             "fields": (any(target.request.values()), na, "the target declares no further field: see [target.request]"),
+            "outside": (not target.on_loopback, na, "it is asked of targets outside loopback only"),
+            "https": (target.base_url.startswith("https:"), na, "the target itself is at http (transport.tls)"),
             "n": (target.max_n >= 2, na, "the target declares max_n = 1"),
             "model": (target.model is not None, missing, "no model named: pass --model"),
             "models": ("models" in target.capabilities, na, "the target does not declare the capability models"),

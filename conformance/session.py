@@ -272,6 +272,8 @@ class Session:
             attempt += 1
 
     def _watch(self, exchange: Exchange) -> None:
+        if exchange.request.in_the_clear:
+            return
         gone = exchange.failure is not None and exchange.failure.kind in ("connect", "timeout", "tls")
         self._dead = self._dead + 1 if gone else 0
         if self._dead >= _DEAD_AFTER:

@@ -16,3 +16,9 @@ def test_request_id(verify: Verify) -> None:
 def test_request_id_echoed(verify: Verify) -> None:
     """An X-Request-Id that the client sends comes back unchanged."""
     verify()
+
+
+@requirement("identity.request-id-safe", case.hostile_request_id)
+def test_request_id_safe(verify: Verify) -> None:
+    """An X-Request-Id that is long, not ASCII, or hides a line break does no harm: no 5xx, no new header line."""
+    verify()

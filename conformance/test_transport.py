@@ -24,7 +24,7 @@ def test_json_unique_names(verify: Verify) -> None:
     verify()
 
 
-@requirement("transport.framing", case.standard)
+@requirement("transport.framing", case.framed)
 def test_framing(verify: Verify) -> None:
     """Every answer arrives whole: as long as Content-Length says, its chunks complete, its content coding true."""
     verify()
@@ -57,4 +57,40 @@ def test_allow(verify: Verify) -> None:
 @requirement("transport.other-content-type", case.other_content_type)
 def test_other_content_type(verify: Verify) -> None:
     """A bad body that is labelled as something other than JSON is refused, never met with a 5xx."""
+    verify()
+
+
+@requirement("transport.content-coding", case.compressed)
+def test_content_coding(verify: Verify) -> None:
+    """A content coding is used only where the client accepts it."""
+    verify()
+
+
+@requirement("transport.date", case.standard)
+def test_date(verify: Verify) -> None:
+    """A server that knows the time says it in Date, in the one form that there is."""
+    verify()
+
+
+@requirement("transport.not-cacheable", case.keyless)
+def test_not_cacheable(verify: Verify) -> None:
+    """No cache is given leave to store a 401, 402 or 429."""
+    verify()
+
+
+@requirement("transport.large-body", case.large_body)
+def test_large_body(verify: Verify) -> None:
+    """A wrong body of almost 1 MB is refused in the envelope: no 5xx, no silence."""
+    verify()
+
+
+@requirement("transport.tls", case.standard)
+def test_tls(verify: Verify) -> None:
+    """The API is reached over TLS, with a certificate that holds for its host."""
+    verify()
+
+
+@requirement("transport.no-plain-http", case.in_the_clear)
+def test_no_plain_http(verify: Verify) -> None:
+    """Over http the host refuses or redirects: nothing is served there."""
     verify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -84,6 +85,9 @@ async def _send(answer: Answer, scope: Scope, receive: Receive, send: Send) -> N
     if answer.status != 204 and answer.framing != "unended":
         length = len(body) if answer.framing == "whole" else len(body) + 1000
         lines.append((b"content-length", str(length).encode()))
+    if answer.header("date") is None:
+        lines.append((b"date", formatdate(usegmt=True).encode()))
+    lines = [line for line in lines if line != (b"date", b"")]
     response.raw_headers = lines
     if answer.framing == "whole":
         await response(scope, receive, send)

@@ -63,6 +63,7 @@ def _config(settings: MockSettings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
         access_log=False,
+        date_header=False,  # ours, so that a fault can spoil it
         http="h11",
         lifespan="off",
         log_config=None,

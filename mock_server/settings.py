@@ -60,6 +60,8 @@ class MockSettings:
                 near = difflib.get_close_matches(name, FAULTS, n=1)
                 hint = f"did you mean {near[0]}?" if near else "docs/mock.md lists them all"
                 raise UsageError(f"there is no fault {name!r}; {hint}")
+            if FAULTS[name].shown is not None:
+                raise UsageError(f"the fault {name} is none that a server on loopback can show: choose another")
         sizes = promise().sizes
         p99 = self.latency_p99_s
         dialects = schemas.dialects()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from testcard import schemas
@@ -127,10 +129,11 @@ def pictures(number: int, prompt: str, *digests: str, request_id: str | None = N
         ([pictures(1, "a", ""), pictures(2, "b", "")], []),  # no picture at all is judged elsewhere
         ([pictures(1, "a", request_id="i"), pictures(2, "b", request_id="i")], [("identity.request-id", (1, 2))]),
         ([pictures(1, "a", request_id="i"), pictures(2, "b", request_id="j"), pictures(3, "c")], []),
+        ([replace(pictures(n, "a", request_id="cut"), request_id="x" * 300) for n in (1, 2)], []),  # asked twice for it
         ([record(1, request_body="no json", pictures=(Picture(1, "x", "png"),)),
           record(2, request_body="[1]", pictures=(Picture(1, "x", "png"),))], [("image.distinct", (1, 2))]),
     ],
-    ids=range(7),
+    ids=range(8),
 )  # fmt: skip
 def test_answers_are_compared_with_each_other(records: list[Record], found: list[tuple[str, tuple[int, ...]]]) -> None:
     """The same bytes for different prompts, the same request id twice: what one answer alone cannot show."""

@@ -28,6 +28,7 @@ NOW = 1_800_000_000.0
 ID = "the-id-that-we-sent"
 BODY = {"model": MOCK.model, "prompt": "a cat", "response_format": "b64_json", "size": "64x48", "n": 1}
 TOO_MANY = Violation("generate.n-out-of-range", "n", "maximum", "10", "11")
+DATE = "Sun, 22 Nov 2026 00:00:00 GMT"
 NO_PROMPT = Violation("generate.prompt-missing", "prompt", "required", "present", "nothing")
 NO_MODEL = Violation("generate.model-unknown", "model", "one of", "the API's models", "x")
 
@@ -83,6 +84,12 @@ def presented(how: str, *judges: str) -> Request:
     return asked(key="second", presented=how, judges=judges)
 
 
+LARGE = asked(violations=(NO_PROMPT,), requirement=None, judges=("transport.large-body", "error.envelope"))
+CLEAR = asked(authorization="Bearer x", in_the_clear=True, judges=("transport.no-plain-http",))
+HOSTILE = asked(violations=(NO_PROMPT,), judges=("identity.request-id-safe",), headers=(("X-Request-Id", "a%0d%0a"),))
+ABROAD = dataclasses.replace(MOCK, base_url="https://a.example/v1")
+
+
 @dataclass
 class Row:
     """An exchange, and the findings that it must and must not bring."""
@@ -96,6 +103,8 @@ class Row:
     failure: Failure | None = None
     media: tuple[tuple[str, Response | Failure], ...] = ()
     secrets_seen: tuple[str, ...] = ()
+    url: str = "u"
+    accepts: str = "identity"
     held: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
@@ -103,16 +112,17 @@ class Row:
 
     def exchange(self) -> Exchange:
         raw = isinstance(self.body, bytes)
-        usual = {"Content-Type": "application/json", "x-request-id": ID} | dict(self.headers)
+        usual = {"Content-Type": "application/json", "x-request-id": ID, "Date": DATE} | dict(self.headers)
         lines = tuple((name, value) for name, value in usual.items() if value is not None)
         data = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         assert raw or self.status is not None
         response = None if self.status is None else Response(self.status, lines, data)
         fetches = tuple(_fetch(url, came) for url, came in self.media)
+        lines_sent = (("Accept-Encoding", self.accepts),)
         return Exchange(
-            request=self.request, number=1, url="u", request_id=ID, sent_headers=(), at="now", planned_s=0.0,
-            sent_s=0.0, response=response, failure=self.failure, media=fetches, attempt=self.attempt, received_at=NOW,
-            secrets_seen=self.secrets_seen,
+            request=self.request, number=1, url=self.url, request_id=ID, sent_headers=lines_sent, at="now",
+            planned_s=0.0, sent_s=0.0, response=response, failure=self.failure, media=fetches,
+            attempt=self.attempt, received_at=NOW, secrets_seen=self.secrets_seen,
         )  # fmt: skip
 
 
@@ -197,6 +207,55 @@ ROWS: dict[str, Row] = {
     "own key echoed": Row(good(), secrets_seen=("the body",), broken=("auth.key-not-echoed",)),
     "no keys at all": Row(good(), request=asked(key=None), target=dataclasses.replace(MOCK, auth="none"),
                           silent=("auth",)),
+    "no Date": Row(good(), headers={"Date": None}, broken=("transport.date",)),
+    "no clock": Row(error(), 400, headers={"Date": None}, request=asked(violations=(NO_PROMPT,)),
+                    silent=("transport.date",)),
+    "a date of ISO": Row(good(), headers={"Date": "2026-11-22T00:00:00Z"}, broken=("transport.date",)),
+    "a date of RFC 850": Row(good(), headers={"Date": "Sunday, 06-Nov-94 08:49:37 GMT"}, broken=("transport.date",)),
+    "gzip unasked": Row(good(), headers={"Content-Encoding": "gzip"}, broken=("transport.content-coding",)),
+    "gzip asked": Row(good(), headers={"Content-Encoding": "gzip"}, accepts="gzip;q=0.8, br",
+                      held=("transport.content-coding", "transport.date")),
+    "br for gzip": Row(good(), headers={"Content-Encoding": "br"}, accepts="gzip",
+                       broken=("transport.content-coding",)),
+    "framed twice": Row(good(), headers={"Content-Length": "9", "Transfer-Encoding": "chunked"},
+                        broken=("transport.framing",)),
+    "a public 401": Row(error("authentication_error"), 401, headers={"Cache-Control": "public"},
+                        request=asked(key=None), broken=("transport.not-cacheable",)),
+    "a 401 for a minute": Row(error("authentication_error"), 401, headers={"Cache-Control": "max-age=60"},
+                              request=asked(key=None), broken=("transport.not-cacheable",)),
+    "a private 401": Row(error("authentication_error"), 401, headers={"Cache-Control": "private, max-age=60"},
+                         request=asked(key=None), held=("transport.not-cacheable",)),
+    "a private 429": Row(error("rate_limit_error"), 429, broken=("transport.not-cacheable",),
+                         headers={"Cache-Control": "private, max-age=60", "Retry-After": "1"}),
+    "a 429 that is over": Row(error("rate_limit_error"), 429, held=("transport.not-cacheable",),
+                              headers={"Cache-Control": "public, max-age=0", "Retry-After": "1"}),
+    "a 402 not stored": Row(error("insufficient_credits"), 402, headers={"Cache-Control": "no-store, max-age=60"},
+                            request=asked(key="empty_wallet"), held=("transport.not-cacheable",)),
+    "a large body": Row(error(), 413, request=LARGE, held=("transport.large-body",), silent=("generate", "error.code")),
+    "a large body fails": Row(error(), 500, request=LARGE, broken=("transport.large-body",)),
+    "a large body, hung up": Row(status=None, request=LARGE, failure=Failure("closed", "Connection reset by peer"),
+                                 broken=("transport.large-body",), silent=("transport.framing",)),
+    "a large body, hanging": Row(status=None, request=LARGE, failure=Failure("timeout", "no complete answer"),
+                                 broken=("transport.large-body",)),
+    "a large body served": Row(good(), request=LARGE, silent=("transport.large-body", "generate")),
+    "https": Row(good(), target=ABROAD, url="https://a.example/v1", held=("transport.tls",)),
+    "http": Row(good(), target=ABROAD, url="http://a.example/v1", broken=("transport.tls",)),
+    "another's certificate": Row(status=None, target=ABROAD, url="https://a.example/v1",
+                                 failure=Failure("tls", "Hostname mismatch"), broken=("transport.tls",)),
+    "served in the clear": Row(good(), target=ABROAD, request=CLEAR, broken=("transport.no-plain-http",),
+                               silent=("transport.tls", "auth", "generate")),
+    "redirected to https": Row(b"", 301, headers={"Location": "https://a.example/"}, target=ABROAD, request=CLEAR,
+                               held=("transport.no-plain-http",)),
+    "nobody at http": Row(status=None, target=ABROAD, request=CLEAR, failure=Failure("connect", "refused"),
+                          held=("transport.no-plain-http",), silent=("transport.framing",)),
+    "TLS where http was tried": Row(status=None, target=ABROAD, request=CLEAR, failure=Failure("framing", "no HTTP"),
+                                    held=("transport.no-plain-http",), silent=("transport.framing",)),
+    "a stranger at http": Row(error(), 401, target=ABROAD, request=CLEAR, silent=("transport", "auth")),
+    "an id that injects": Row(error(), 400, headers={"X-Testcard-Injected": "yes"}, request=HOSTILE,
+                              broken=("identity.request-id-safe",)),
+    "an id that fails": Row(error(), 500, request=HOSTILE, broken=("identity.request-id-safe",), silent=("error",)),
+    "an id that is refused": Row(b"<p>Bad request</p>", 400, request=HOSTILE, held=("identity.request-id-safe",),
+                                 silent=("transport", "error")),
     "a key in the query": Row(good(), request=presented("as ?key=", "auth.key-in-query"), broken=("auth.key-in-query",),
                               silent=("generate", "response", "image")),
     "a key in the query, no wallet": Row(error(), 402, request=presented("as ?key=", "auth.key-in-query"),

@@ -93,6 +93,10 @@ PROBES: dict[str, Probe] = {
     "unknown path": ("POST", "/v1/nothing", MAIN, BODY, {}),
     "get": ("GET", GENERATIONS, MAIN, b"", {}),
     "models": ("GET", MODELS, MAIN, b"", {}),
+    "large": ("POST", GENERATIONS, MAIN, {**BODY, "n": 0, "prompt": "x" * 900_000}, {}),
+    "gzip accepted": ("GET", MODELS, MAIN, b"", {"accept-encoding": "gzip"}),
+    "injection": ("GET", MODELS, MAIN, b"", {"x-request-id": "a%0d%0ax-testcard-injected: yes"}),
+    "long id": ("GET", MODELS, MAIN, b"", {"x-request-id": "x" * 300}),
 }
 # On the limited key: within its limit, above it, the second key then, the limited one at half of the wait and after it.
 LIMITS = ("limited", "over the limit", "second key", "at half of the wait", "after the wait")
@@ -106,12 +110,17 @@ SHOWS: dict[str, set[str]] = {
     "transport.json-content-type": GOOD,
     "transport.json-body": GOOD,
     "transport.json-unique-names": GOOD,
-    "transport.framing": GOOD,
+    "transport.framing": {*GOOD, "gzip accepted"},
     "transport.synchronous": GOOD,
     "transport.unknown-path": {"unknown path"},
     "transport.wrong-method": {"get"},
     "transport.allow": {"get"},
     "transport.other-content-type": {"text"},
+    "transport.content-coding": GOOD,
+    "transport.date": GOOD,
+    "transport.not-cacheable": {"stranger"},
+    "transport.large-body": {"large"},
+    "identity.request-id-safe": {"injection", "long id"},
     "auth.missing-key": {"keyless"},
     "auth.wrong-key": {"stranger", "stranger again"},
     "auth.malformed-credentials": {"bare key", "basic", "empty bearer", "good key as Basic"},
@@ -311,7 +320,10 @@ def test_a_correct_mock_always_shows_the_same(correct: dict[str, dict[str, Any]]
         assert asyncio.run(seen(MockSettings(dialect=name))) == shown
 
 
-@pytest.mark.parametrize("name", FAULTS)
+PLAYED = tuple(name for name, fault in FAULTS.items() if fault.shown is None)
+
+
+@pytest.mark.parametrize("name", PLAYED)
 def test_a_fault_shows_where_its_requirement_is_looked_at(name: str, correct: dict[str, dict[str, Any]]) -> None:
     """The answers to the probes of each broken requirement differ from the correct mock's."""
     fault = FAULTS[name]
@@ -323,7 +335,7 @@ def test_a_fault_shows_where_its_requirement_is_looked_at(name: str, correct: di
 
 def test_all_faults_at_once_are_survived() -> None:
     """Faults combine: whatever is switched on together, every probe gets an answer."""
-    shown = asyncio.run(seen(MockSettings(faults=tuple(FAULTS))))
+    shown = asyncio.run(seen(MockSettings(faults=PLAYED)))
     assert shown.keys() == {*PROBES, *LIMITS, AGAIN}
 
 

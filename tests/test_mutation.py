@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from testcard import schemas
-from testcard.conformance import CheckOptions
+from testcard.conformance import CheckOptions, Contract
+from testcard.conformance.judge import judge
 from testcard.conformance.opening import open_session
 from testcard.conformance.probe import PROBES
 from testcard.conformance.probe.limit import LIMIT
 from testcard.conformance.session import Session
 from testcard.conformance.suite import begin, finish, judge_all, suite
+from testcard.core.errors import UsageError
 from testcard.core.record import Record
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring, Limit, Target
@@ -68,7 +71,21 @@ def test_every_requirement_has_a_fault() -> None:
     assert broken == set(schemas.requirements())
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.shown is not None])
+def test_a_fault_that_loopback_cannot_show_is_found_at_the_judge(name: str) -> None:
+    """What a client would have recorded of it breaks the requirement; the mock refuses to play it."""
+    fault = FAULTS[name]
+    assert fault.shown is not None
+    parts = urlsplit(fault.shown.url)
+    secure = f"https://{parts.netloc}/v1" if fault.shown.request.in_the_clear else f"{parts.scheme}://{parts.netloc}/v1"
+    target = replace(target_of("http://127.0.0.1:1/v1", fault.dialect, 1.0), base_url=secure)
+    found = judge(fault.shown, Contract.of(target)).broken
+    assert {finding.requirement for finding in found} >= set(fault.breaks)
+    with pytest.raises(UsageError, match=name):
+        MockSettings(faults=(name,))
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.shown is None])
 def test_a_fault_turns_its_requirement_red(name: str) -> None:
     """The requirement that a fault breaks fails, with what was expected, what came, and a record of it."""
     fault = FAULTS[name]
@@ -91,6 +108,9 @@ def test_the_correct_mock_breaks_nothing(dialect: str) -> None:
     for name, row in schemas.requirements().items():
         session_says = outcomes[name]
         if dialect not in row.dialects:
+            continue
+        if "outside" in row.needs:
+            assert session_says == "not-applicable"
             continue
         assert session_says in ({"pass", "not-observed"} if row.occasion else {"pass"}), results[name]
     assert outcomes["error.server"] == outcomes["error.unavailable"] == "not-observed"

@@ -6,10 +6,12 @@ Each names the requirement that must be broken, and those that may be as well, s
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 import pytest
 
@@ -109,6 +111,99 @@ class LengthInCharacters(Wild):
         if reply.headers[0] == ("Content-Type", "application/json"):
             reply.body = reply.body[: len(reply.body.decode())]
         return super().frame(reply)
+
+
+@defect("transport.framing", "transport.json-body", "response.data", "generate.minimal")
+class ShortLength(Wild):
+    """Content-Length says one byte less than there are, of pictures only."""
+
+    def frame(self, reply: Reply) -> bytes:
+        if reply.status == 200 and b"b64_json" in reply.body:
+            reply.headers.append(("Content-Length", str(len(reply.body) - 1)))
+            return self.head(reply) + reply.body
+        return super().frame(reply)
+
+
+@defect("transport.framing")
+class AnswersTwice(Wild):
+    """A handler that goes on after it has answered: the second answer waits for the next client."""
+
+    def frame(self, reply: Reply) -> bytes:
+        more = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n" if reply.status == 400 else b""
+        return super().frame(reply) + more
+
+
+@defect("transport.framing")
+class FramedTwice(Wild):
+    """A proxy that adds chunks and leaves the length."""
+
+    def frame(self, reply: Reply) -> bytes:
+        reply.headers += [("Transfer-Encoding", "chunked"), ("Content-Length", str(len(reply.body)))]
+        return self.head(reply) + b"%x\r\n" % len(reply.body) + reply.body + b"\r\n0\r\n\r\n"
+
+
+@defect("transport.content-coding")
+class AlwaysCompressed(Wild):
+    """A middleware that compresses what is large, whoever asks."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        if len(reply.body) > 500 and ask.target.startswith(self.prefix):
+            reply.body = gzip.compress(reply.body)
+            reply.headers.append(("Content-Encoding", "gzip"))
+        return super().dress(ask, reply)
+
+
+@defect("transport.date")
+class NoDate(Wild):
+    """It knows the time, `created` tells it, and sends no Date."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        reply = super().dress(ask, reply)
+        reply.headers = [line for line in reply.headers if line[0] != "Date"]
+        return reply
+
+
+@defect("transport.not-cacheable")
+class CachedByTheFront(Wild):
+    """A rule for everything: five minutes."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        reply.headers.append(("Cache-Control", "max-age=300"))
+        return super().dress(ask, reply)
+
+
+@defect("transport.large-body")
+class LargeBodyFails(Wild):
+    def validate(self, ask: Ask) -> Reply | None:
+        return self.error(500, "Out of memory.") if len(ask.body) > 300_000 else super().validate(ask)
+
+
+@defect("transport.large-body")
+class HangsUpOnLargeBodies(Wild):
+    """Closed at once, with most of the body unread: no client ever gets to see an answer."""
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        ask = read(reader)
+        if ask is None or len(ask.body) > 300_000:
+            return False
+        connection.sendall(self.frame(self.answer(ask)))
+        return True
+
+
+@defect("identity.request-id-safe")
+class IdDecoded(Wild):
+    """The client's id goes through a decoder on its way back."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        ask.headers["x-request-id"] = unquote(ask.headers.get("x-request-id", ""))
+        return super().dress(ask, reply)
+
+
+@defect("identity.request-id-safe")
+class IdInAColumn(Wild):
+    def route(self, ask: Ask) -> Reply | None:
+        long = len(ask.headers.get("x-request-id", "")) > 200
+        return self.error(500, "Data too long for column.") if long else super().route(ask)
 
 
 @defect("transport.framing")

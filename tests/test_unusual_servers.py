@@ -6,6 +6,7 @@ Whole servers, connections and moods; what answers, limits and pictures may look
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from itertools import count
@@ -294,13 +295,80 @@ class ShownInPart(Wild):
 
 
 @clothing
-class NoDate(Wild):
-    """RFC 9110, section 6.6.1: a server without a clock sends none."""
+class NoDateOnErrors(Wild):
+    """What a server in front refuses by itself has no Date."""
 
     def dress(self, ask: Ask, reply: Reply) -> Reply:
         reply = super().dress(ask, reply)
-        reply.headers = [line for line in reply.headers if line[0] != "Date"]
+        if reply.status >= 400:
+            reply.headers = [line for line in reply.headers if line[0] != "Date"]
         return reply
+
+
+@clothing
+class CompressesOnRequest(Wild):
+    """gzip for whoever accepts it."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        if "gzip" in ask.headers.get("accept-encoding", "") and ask.target.startswith(self.prefix):
+            reply.body = gzip.compress(reply.body)
+            reply.headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        return super().dress(ask, reply)
+
+
+@clothing
+class SmallBodiesOnly(Wild):
+    """413 in the envelope as soon as Content-Length says so; the rest is read and thrown away before it closes."""
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        self.contacted = True
+        line = reader.readline().decode().split()
+        if len(line) != 3:
+            return False
+        headers: dict[str, str] = {}
+        while (text := reader.readline().decode("latin-1").strip()) != "":
+            name, _, value = text.partition(":")
+            headers[name.lower()] = value.strip()
+        ask = Ask(line[0], line[1], headers, b"")
+        length = int(headers.get("content-length", 0))
+        if length <= 100_000:
+            ask.body = reader.read(length)
+            connection.sendall(self.frame(self.answer(ask)))
+            return True
+        reply = self.dress(ask, self.error(413, "The body is too large."))
+        reply.headers.append(("Connection", "close"))
+        connection.sendall(self.frame(reply))
+        connection.shutdown(1)
+        while reader.read(65536):
+            pass
+        return False
+
+
+@clothing
+class SmallBodiesAtOpenAi(SmallBodiesOnly):
+    dialect = "openai"
+    keys = ("main",)
+
+
+@clothing
+class IdsOfItsOwnForStrangeOnes(Wild):
+    """An id that it does not like is replaced, or refused by the server in front, without the envelope."""
+
+    def route(self, ask: Ask) -> Reply | None:
+        given = ask.headers.get("x-request-id", "")
+        if not given.isascii() or "%0d" in given:
+            return Reply(400, b"<h1>Bad Request</h1>", [("Content-Type", "text/html")])
+        if len(given) > 64:
+            ask.headers["x-request-id"] = "too-long"
+        return super().route(ask)
+
+
+@clothing
+class ErrorsNotStored(Wild):
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        if reply.status >= 400:
+            reply.headers.append(("Cache-Control", "private, no-cache, no-store, max-age=0, must-revalidate"))
+        return super().dress(ask, reply)
 
 
 @clothing

@@ -48,6 +48,7 @@ from testcard.conformance.case.refusal import (
     unknown_model,
     unnamed_form,
 )
+from testcard.conformance.case.wire import compressed, framed, hostile_request_id, in_the_clear, large_body
 
 __all__ = [
     "KEYLESS",
@@ -64,12 +65,17 @@ __all__ = [
     "breaking",
     "combination",
     "combined",
+    "compressed",
     "empty_prompt",
     "empty_wallet",
+    "framed",
     "full",
+    "hostile_request_id",
+    "in_the_clear",
     "json_body",
     "key_elsewhere",
     "keyless",
+    "large_body",
     "lower_case_scheme",
     "malformed",
     "malformed_credentials",

@@ -158,6 +158,7 @@ def sdk(ask: Asker) -> list[Request]:
     """The headers of openai-python (src/openai/_base_client.py, platform_headers and default_headers)."""
     headers = (
         ("User-Agent", "OpenAI/Python 3.54.0"),
+        ("Accept-Encoding", "gzip, deflate"),
         ("X-Stainless-Lang", "python"),
         ("X-Stainless-Package-Version", "3.54.0"),
         ("X-Stainless-OS", "Linux"),

@@ -15,7 +15,7 @@ _BEARER = re.compile(r"(?:^|,)[ \t]*bearer(?=[ \t,]|$)", re.IGNORECASE)
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     request, response = evidence.request, evidence.response
-    if response is None or evidence.contract.target.auth != "bearer":
+    if response is None or request.in_the_clear or evidence.contract.target.auth != "bearer":
         return
     if request.to_generate and not request.credentialed and evidence.final and response.status != 429:
         yield _stranger(evidence, response.status)
@@ -57,7 +57,7 @@ def _stranger(evidence: Evidence, status: int) -> Finding:
 def _requirement(evidence: Evidence) -> str:
     """Which requirement an uncredentialed request is about."""
     request = evidence.request
-    if request.judges:
+    if request.judges[:1] and request.judges[0].startswith("auth."):
         return request.judges[0]
     if request.presented != "bearer":
         return "auth.malformed-credentials"

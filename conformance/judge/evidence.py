@@ -21,6 +21,8 @@ def attempts(request: Request) -> int:
     A good request three times, as the interface says; any other more often, since an error that lasts is then held
     against the server.
     """
+    if request.in_the_clear:
+        return 1  # that nobody listens there is a good answer
     must_succeed = request.requirement is not None and not request.may_refuse
     return _ATTEMPTS_BILLED if must_succeed else _ATTEMPTS_FREE
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding, held
-from testcard.core.exchange import GENERATIONS, MODELS
+from testcard.core.exchange import GENERATIONS, MODELS, Response
 from testcard.core.record import Finding
 from testcard.core.strictjson import repeated_name
+
+LARGE_BODY = "transport.large-body"
+_DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_IMF_FIXDATE = re.compile(rf"{_DAY}, \d\d {_MONTH} \d{{4}} \d\d:\d\d:\d\d GMT")  # RFC 9110, section 5.6.7
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     exchange, response = evidence.exchange, evidence.response
+    if evidence.request.in_the_clear:
+        yield from _in_the_clear(evidence)
+        return
+    yield from _tls(evidence)
+    if evidence.request.judges[:1] == (LARGE_BODY,):
+        yield from _large_body(evidence)
     if exchange.failure is not None and exchange.failure.kind == "framing":
         yield broken("transport.framing", "a whole message", exchange.failure.message)
         return
@@ -19,7 +31,12 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         if evidence.final and exchange.failure is not None and exchange.failure.kind == "closed":
             yield broken("transport.framing", "an answer", f"the connection closed: {exchange.failure.message}")
         return
-    yield held("transport.framing")
+    both = response.header("content-length") is not None and response.header("transfer-encoding") is not None
+    expected = "Content-Length or Transfer-Encoding"
+    yield finding("transport.framing", not both, expected, "both: whoever reads the other one reads another message")
+    yield from _coding(evidence, response)
+    yield from _date(evidence, response)
+    yield from _cacheable(response)
     if response.body and response.status >= 200 and not 300 <= response.status < 400:
         media_type = response.media_type
         yield finding(
@@ -34,6 +51,78 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             actual = f"{str(name)[:60]} twice in one object"
             yield finding("transport.json-unique-names", name is None, "each name once", actual)
     yield from _status(evidence)
+
+
+def _coding(evidence: Evidence, response: Response) -> Iterator[Finding]:
+    """Whether the content codings are among those that the client asked for."""
+    lines = [value for name, value in evidence.exchange.sent_headers if name.lower() == "accept-encoding"]
+    if not lines:
+        return
+    accepted = {name.partition(";")[0].strip().lower() for name in lines[0].split(",")} | {"identity"}
+    used = {name.strip().lower() for name in (response.header("content-encoding") or "identity").split(",")}
+    actual = f"Content-Encoding: {response.header('content-encoding')}"
+    yield finding("transport.content-coding", used <= accepted, f"one of Accept-Encoding: {lines[0]}", actual)
+
+
+def _date(evidence: Evidence, response: Response) -> Iterator[Finding]:
+    """A server without a clock sends no Date, so its lack counts only beside a time that the server tells."""
+    date = response.header("date")
+    expected = "Date: such as Sun, 06 Nov 1994 08:49:37 GMT"
+    if date is not None:
+        yield finding(
+            "transport.date", _IMF_FIXDATE.fullmatch(date.strip()) is not None, expected, f"Date: {date[:60]}"
+        )
+    elif evidence.generated and isinstance(response.json, dict) and isinstance(response.json.get("created"), int):
+        yield broken("transport.date", expected, "created, and no Date")
+
+
+def _cacheable(response: Response) -> Iterator[Finding]:
+    """What is said of a key, a wallet or a limit is over sooner than any cache would know."""
+    if response.status not in (401, 402, 429):
+        return
+    said = ", ".join(value for name, value in response.headers if name.lower() == "cache-control").lower()
+    words = {name.strip(): value for name, _, value in (part.partition("=") for part in said.split(","))}
+    lives = [words[name].strip(' "') not in ("", "0") for name in ("s-maxage", "max-age") if name in words]
+    shared = response.status == 429 or "private" not in words
+    fresh = any(lives) or ("public" in words and not lives)
+    stored = shared and fresh and not words.keys() & {"no-store", "no-cache"}
+    actual = f"{response.status} with Cache-Control: {said[:80]}"
+    yield finding("transport.not-cacheable", not stored, "no leave to store it", actual)
+
+
+def _tls(evidence: Evidence) -> Iterator[Finding]:
+    target, failure = evidence.contract.target, evidence.exchange.failure
+    if target.on_loopback:
+        return
+    if not evidence.exchange.url.startswith("https:"):
+        yield broken("transport.tls", "https", f"the key goes to {evidence.exchange.url} for anyone to read")
+    elif failure is not None and failure.kind == "tls":
+        yield broken("transport.tls", f"a certificate that holds for {target.host}", failure.message)
+    elif evidence.response is not None:
+        yield held("transport.tls")
+
+
+def _in_the_clear(evidence: Evidence) -> Iterator[Finding]:
+    """What comes over http. A 401 tells nothing: whether a good key would be served there, nobody may try."""
+    name, status = "transport.no-plain-http", evidence.status
+    if status is not None and 200 <= status < 300:
+        yield broken(name, "a refusal or a redirect", f"{answer(evidence)} over http")
+    elif status != 401:
+        yield held(name)
+
+
+def _large_body(evidence: Evidence) -> Iterator[Finding]:
+    """A body that is wrong as well as large: refused, whatever for. What is read into it, others judge."""
+    failure, status = evidence.exchange.failure, evidence.status
+    expected = "a refusal (413 or another 4xx)"
+    if status is None and evidence.final and failure is not None and failure.kind in ("closed", "timeout", "framing"):
+        # A server may refuse before it has read everything, but closing at once takes its answer with it: RFC 9112,
+        # section 9.6, tells how to close in stages. After so many attempts nobody has ever seen one.
+        yield broken(LARGE_BODY, expected, f"no answer: {failure.message}")
+    elif status is not None and status >= 500 and evidence.final:
+        yield broken(LARGE_BODY, expected, answer(evidence))
+    elif status is not None and 400 <= status < 500 and status != 429:
+        yield held(LARGE_BODY)
 
 
 def _status(evidence: Evidence) -> Iterator[Finding]:

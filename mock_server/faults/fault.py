@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from testcard.core.exchange import Exchange
 from testcard.mock_server.message import Answer, Call, Order
 
 if TYPE_CHECKING:  # they lead to Pillow, which the table of faults can do without
@@ -44,6 +45,9 @@ class Fault:
     """One sentence: what the server does wrong."""
     dialect: str = "page"
     """A dialect in which that is wrong."""
+    shown: Exchange | None = None
+    """What a client would have recorded, where loopback cannot show it: the mock has no such fault, the judge is
+    tried with this."""
     accounts: Callable[[dict[str, Account], None], dict[str, Account]] | None = None
     arrival: Callable[[Call, None], Call] | None = None
     admitted: Callable[[Call, None], Call] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 from testcard.mock_server.faults.fault import Fault
@@ -45,7 +46,32 @@ def _no_stainless(call: Call, _: None) -> Call:
     return call
 
 
+def _id_decoded(answer: Answer, call: Call) -> Answer:
+    """The client's id as it would be after a decoder that knows no better, with the header lines in it."""
+    lines = unquote(call.headers.get("x-request-id", "")).split("\r\n")[1:]
+    pairs = [line.partition(":") for line in lines if ":" in line]
+    return answer.with_headers({name: value.strip() for name, _, value in pairs})
+
+
+def _long_id(call: Call, _: None) -> Call:
+    if len(call.headers.get("x-request-id", "")) > 128:
+        raise Refusal(500, "value too long for type character varying(128)")
+    return call
+
+
 FAULTS = (
+    Fault(
+        name="request-id-injects",
+        breaks=("identity.request-id-safe",),
+        describe="A line break that is encoded in the client's X-Request-Id makes a header line of the answer.",
+        answer=_id_decoded,
+    ),
+    Fault(
+        name="request-id-long-500",
+        breaks=("identity.request-id-safe",),
+        describe="A long X-Request-Id is answered with 500.",
+        arrival=_long_id,
+    ),
     Fault(
         name="request-id-missing",
         breaks=("identity.request-id",),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
+from typing import Any
 
+from testcard.core.exchange import Exchange, Failure, Request, Response
 from testcard.mock_server.faults.fault import Fault
 from testcard.mock_server.faults.shape import errors, everywhere, headers, pictures, where
 from testcard.mock_server.message import GENERATIONS, METHODS, Answer, Call
@@ -46,6 +49,34 @@ def _other_label(call: Call, _: None) -> Call:
     return call
 
 
+def _gzip(answer: Answer) -> Answer:
+    return replace(answer, raw=gzip.compress(answer.body)).with_headers({"Content-Encoding": "gzip"})
+
+
+def _gzip_cut(answer: Answer, call: Call) -> Answer:
+    if answer.status == 204 or "gzip" not in call.headers.get("accept-encoding", ""):
+        return answer
+    return replace(_gzip(answer), raw=gzip.compress(answer.body)[:-9])
+
+
+def _large(call: Call, _: None) -> Call:
+    if len(call.body) > 500_000:
+        raise Refusal(500, "The body could not be kept.")
+    return call
+
+
+def _recorded(url: str, response: Response | None, failure: Failure | None, **asked: Any) -> Exchange:
+    """An exchange with a host that is not on this machine."""
+    request = Request("recorded elsewhere", body=b'{"prompt": "a harbour"}', **asked)
+    return Exchange(request, 1, url, "id", (), "2026-11-22T00:00:00Z", 0.0, 0.0, response=response, failure=failure)
+
+
+_ELSEWHERE = "//api.example.com/v1/images/generations"
+_MISMATCH = (
+    "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, certificate is not valid for "
+    "'api.example.com'."
+)
+_PICTURES = Response(200, (("Content-Type", "application/json"),), b'{"created": 1, "data": [{"b64_json": ""}]}')
 _HTML = b"<!doctype html><html><head><title>Not here</title></head><body><h1>Not here</h1></body></html>"
 _JOB = {"id": "job_1", "object": "image.generation.job", "status": "queued"}
 _OOPS = {"error": {"message": "Something went wrong.", "type": "server_error"}}
@@ -169,6 +200,60 @@ FAULTS = (
         breaks=("transport.json-body",),
         describe="A 200 stops in the middle of its JSON, with a Content-Length that agrees.",
         answer=pictures(lambda answer: replace(answer, raw=answer.body[: len(answer.body) * 2 // 3])),
+    ),
+    Fault(
+        name="gzip-unasked",
+        breaks=("transport.content-coding",),
+        describe="Answers are compressed whether the client accepts it or not.",
+        answer=everywhere(_gzip),
+    ),
+    Fault(
+        name="gzip-cut",
+        breaks=("transport.framing",),
+        describe="Where gzip is accepted, the compressed body lacks its end.",
+        answer=_gzip_cut,
+    ),
+    Fault(
+        name="date-missing",
+        breaks=("transport.date",),
+        describe="Answers carry no Date.",
+        answer=everywhere(headers(date="")),
+    ),
+    Fault(
+        name="date-iso",
+        breaks=("transport.date",),
+        describe="The Date of answers is written as in RFC 3339.",
+        answer=everywhere(headers(date="2026-11-22T00:00:00Z")),
+    ),
+    Fault(
+        name="errors-cacheable",
+        breaks=("transport.not-cacheable",),
+        describe="Any cache may keep a 401, 402 or 429 for five minutes.",
+        answer=errors(headers(cache_control="public, max-age=300"), 401, 402, 429),
+    ),
+    Fault(
+        name="large-body-500",
+        breaks=("transport.large-body",),
+        describe="A body of more than 500,000 bytes is answered with 500.",
+        admitted=_large,
+    ),
+    Fault(
+        name="certificate-wrong",
+        breaks=("transport.tls",),
+        describe="The certificate is another host's (at the judge: loopback has none).",
+        shown=_recorded(f"https:{_ELSEWHERE}", None, Failure("tls", _MISMATCH)),
+    ),
+    Fault(
+        name="http-only",
+        breaks=("transport.tls",),
+        describe="The API is served over http (at the judge: on loopback that is fine).",
+        shown=_recorded(f"http:{_ELSEWHERE}", _PICTURES, None),
+    ),
+    Fault(
+        name="http-served",
+        breaks=("transport.no-plain-http",),
+        describe="Beside https, http is served as well (at the judge: loopback has no https).",
+        shown=_recorded(f"http:{_ELSEWHERE}", _PICTURES, None, in_the_clear=True, authorization="Bearer x"),
     ),
     Fault(
         name="content-length-long",

@@ -20,7 +20,7 @@ import httpx
 
 from testcard.core.errors import UsageError
 from testcard.core.exchange import Failure, Response
-from testcard.core.network import Network, Stream, excess
+from testcard.core.network import Network, Stream
 from testcard.core.redact import Redactor
 from testcard.core.target import Target
 from testcard.core.transcript import decoded
@@ -113,9 +113,9 @@ class Client:
                     data, problem = decoded(b"".join(chunks), answer.headers.get("content-encoding", ""))
                     response = Response(answer.status_code, received, data)
             last = (watch.complete_at or time.monotonic()) - self._started
-            beyond = excess(method, watch.received)
-            if beyond:
-                problem = f"{len(beyond)} bytes follow the end of the answer: {self._redactor.data(beyond)[:40]!r}"
+            if watch.excess:
+                said = self._redactor.data(watch.excess)[:40]
+                problem = f"{len(watch.excess)} bytes follow the end of the answer: {said!r}"
             if problem:
                 failure = Failure("framing", problem)
         except httpcore.LocalProtocolError as error:
@@ -159,7 +159,7 @@ class _Transport(httpx.BaseTransport):
                 extensions=request.extensions,
             )
         )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, request.method))
 
     def _proxy(self, scheme: str, host: str) -> str | None:
         if not self._trust_env or urllib.request.proxy_bypass(host):
@@ -195,14 +195,15 @@ class _Transport(httpx.BaseTransport):
 class _Body(httpx.SyncByteStream):
     """The body of an answer; at its end the connection is looked at once more, before anybody else gets it."""
 
-    def __init__(self, answer: httpcore.Response) -> None:
+    def __init__(self, answer: httpcore.Response, method: str) -> None:
         self._answer = answer
+        self._method = method
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._answer.iter_stream()
         stream = self._answer.extensions["network_stream"]
         if isinstance(stream, Stream):
-            stream.end()
+            stream.end(self._method)
 
     def close(self) -> None:
         self._answer.close()

@@ -37,8 +37,8 @@ class Watch:
     """Every byte that came, in the pieces in which it was read."""
     complete_at: float | None = None
     """On `time.monotonic()`: when the answer's last byte was there."""
-    closed: bool = False
-    """Whether the server had closed the connection by then."""
+    excess: bytes = b""
+    """What followed the end of the answer, empty lines apart."""
 
     def left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
         """Seconds for the next step.
@@ -112,19 +112,14 @@ class Stream(httpcore.NetworkStream):
             left = self._network.watch.left(timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _PIECE_BYTES], left)
 
-    def end(self) -> None:
-        """The answer is complete: note when, and look whether anything follows it."""
+    def end(self, method: str) -> None:
+        """The answer to a request with that method is complete: note when, and look whether anything follows it."""
         watch = self._network.watch
         watch.complete_at = time.monotonic()
-        try:
-            data = self._inner.read(_PIECE_BYTES, _LINGER_S)
-        except httpcore.ReadTimeout:
-            return  # as it should be: the connection is quiet
-        except httpcore.ReadError:
-            data = b""
-        watch.closed = not data
-        watch.received.append(data)
-        if data:
+        with contextlib.suppress(httpcore.ReadTimeout, httpcore.ReadError):  # as it should be: quiet, or closed
+            watch.received.append(self._inner.read(_PIECE_BYTES, _LINGER_S))
+        watch.excess = excess(method, watch.received)
+        if watch.excess:
             self.close()  # the next answer on it could begin anywhere
 
     def close(self) -> None:

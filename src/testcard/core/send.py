@@ -131,7 +131,8 @@ class Sender:
         with self._lock:
             number = next(self._numbers)
             self.requests += 1
-        request_id = str(uuid.uuid4())
+        own = {name.lower(): value for name, value in request.headers}
+        request_id = own.get("x-request-id") or str(uuid.uuid4())
         key = self._keyring.get(request.key) if request.key and self._target.auth == "bearer" else None
         headers = request_headers({} if request.in_the_clear else self._headers, request, key, request_id)
         url = request_url(self._target, request)
