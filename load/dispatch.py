@@ -159,7 +159,7 @@ class Dispatcher:
         self.counts.answered += exchange.failure is not REPLACED
         ended = (_Ended(exchange, reply), *fetched)
         size = sum(part.reply.size_bytes for part in ended)
-        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, tuple(part.place for part in ended), size))
+        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, tuple(part.place for part in ended)))
         failed = exchange.failure.kind if exchange.failure else None
         if failed is None and not exchange.succeeded:
             failed = f"HTTP {exchange.status}"

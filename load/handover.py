@@ -55,8 +55,6 @@ class Delivery:
     exchange: Exchange
     places: tuple[tuple[Lease, int] | None, ...]
     """Where the bodies of the answer and of each picture lie, and how long they are; None: in the exchange itself."""
-    size_bytes: int
-    """Of all bodies."""
 
 
 def frame(delivery: Delivery) -> bytes:

@@ -96,7 +96,7 @@ class _Worker:
         self._worker = worker
         self._journal = journal
         self._environment = environment
-        self._queue: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._arena = Arena()
         self._backlog = 0
         self._stalls: list[float] = []
@@ -159,8 +159,12 @@ class _Worker:
         return None
 
     def _hand_over(self, delivery: Delivery) -> None:
-        self._backlog += delivery.size_bytes
-        self._queue.put(delivery)
+        for place in delivery.places:
+            if place is not None:
+                self._arena.hand_over(place[0])
+        data = frame(delivery)  # at once: a third of the memory, should the judging process fall behind
+        self._backlog += len(data)
+        self._queue.put(data)
 
     def _send(self) -> None:
         """Hand over what is finished, while the dispatcher goes on."""
@@ -170,13 +174,9 @@ class _Worker:
             while not self._queue.empty() and len(waiting) < _MOST_TOGETHER:
                 waiting.append(self._queue.get())
             ended = waiting[-1] is None
-            deliveries = [delivery for delivery in waiting if delivery is not None]
-            for delivery in deliveries:
-                for place in delivery.places:
-                    if place is not None:
-                        self._arena.hand_over(place[0])
-            self._pipe.sendall(b"".join([frame(delivery) for delivery in deliveries]))
-            self._backlog -= sum(delivery.size_bytes for delivery in deliveries)
+            data = b"".join([part for part in waiting if part is not None])
+            self._pipe.sendall(data)
+            self._backlog -= len(data)
         if not _stopped.is_set():
             self._pipe.sendall(END)
         self._pipe.close()

@@ -111,7 +111,7 @@ def test_what_is_handed_over_arrives(exchange: Exchange, ended: bool) -> None:
     """Every field of an exchange and of its pictures, and whether the worker said that it was done."""
     planned = Planned("measured", "peak", "1x1")
     places = (None,) * (1 + len(exchange.media))
-    stream = io.BytesIO(frame(Delivery(planned, exchange, places, 0)) * 2 + (END if ended else b""))
+    stream = io.BytesIO(frame(Delivery(planned, exchange, places)) * 2 + (END if ended else b""))
     assert list(messages(stream, Reading(None))) == [(planned, exchange)] * 2 + [None] * ended
 
 
@@ -133,14 +133,14 @@ def test_bodies_come_from_their_places() -> None:
         arena.hand_over(lease)
         places.append((lease, 4))
     sent = exchange(b"short", (exchange(b""), exchange(b"")))
-    found = list(messages(io.BytesIO(frame(Delivery(Planned("", "", None), sent, tuple(places), 0))), reading))
+    found = list(messages(io.BytesIO(frame(Delivery(Planned("", "", None), sent, tuple(places)))), reading))
     assert found == [(Planned("", "", None), exchange(b"short", (exchange(b"xxxx"), exchange(b"yyyy"))))]
 
 
 def test_a_stream_that_is_cut_ends_without_an_end() -> None:
     """A worker that is killed in the middle of a frame costs that frame only."""
     sent = Exchange(Request(case="c"), 1, "u", "i", (), "", 0.0, 0.0)
-    data = frame(Delivery(Planned("", "", None), sent, (None,), 0))
+    data = frame(Delivery(Planned("", "", None), sent, (None,)))
     for length in (0, 3, len(data), len(data) + 5, 2 * len(data) - 1):
         assert len(list(messages(io.BytesIO((data * 2)[:length]), Reading(None)))) == length // len(data)
 
