@@ -105,7 +105,7 @@ def told(mix: Sequence[Kind]) -> str:
     for kind in mix:
         parts = [kind.size, f"n {kind.n}" if kind.n != 1 else None, kind.response_format]
         share = f"{kind.weight / total:.0%}" if len(mix) > 1 else None
-        words.append(" ".join(part for part in (*parts, share) if part))
+        words.append(" ".join(part for part in (*parts, share) if part) or "the target's defaults")
     return ", ".join(words)
 
 

@@ -193,7 +193,7 @@ def _wrong_kind(kind: Kind, target: Target) -> list[tuple[bool, str]]:
     return [
         (not 1 <= kind.n <= target.max_n, f"--n {kind.n}: the target declares 1 to {target.max_n}"),
         (
-            bool(target.sizes) and kind.size not in target.sizes,
+            bool(target.sizes) and kind.size not in (None, *target.sizes),
             f"--size {kind.size}: the target declares {', '.join(target.sizes)}",
         ),
         (

@@ -48,7 +48,7 @@ def test_what_a_target_does_not_take_is_never_sent(name: str) -> None:
         unmet = {row: skip.outcome for row in ABOUT_FORMAT if (skip := session.unmet(row))}
     finally:
         session.close()
-    plan = plan_load(target, size="1024x1024")
+    plan = plan_load(target)
     sent = [*requests, request_of(plan, plan.schedule()[0])]
     assert len(sent) > 40
     assert not {field for request in sent for field in refused & request.fields.keys()}
@@ -59,7 +59,7 @@ def test_what_a_target_does_not_take_is_never_sent(name: str) -> None:
 def test_load_refuses_the_option_that_the_target_does_not_take() -> None:
     """--response-format on a model that has no such field is a mistake, said before anything is sent."""
     with pytest.raises(UsageError, match="takes no response_format"):
-        plan_load(profile_target("gpt-image-2"), response_format="b64_json", size="1024x1024")
+        plan_load(profile_target("gpt-image-2"), response_format="b64_json")
 
 
 RULES: dict[str, Any] = {
