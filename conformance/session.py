@@ -264,12 +264,28 @@ class Session:
         """Send, and send again what may be transient, as Retry-After says: as often as `attempts` allows."""
         attempt = 1
         while True:
-            exchange = self.sender.send(request, attempt=attempt)
-            self._watch(exchange)
+            exchange = self.send_once(request, attempt)
             if not transient(exchange) or attempt >= attempts(request) or self._closed:
                 return exchange
-            self._pause(exchange, attempt)
+            self.pause(exchange, attempt)
             attempt += 1
+
+    def send_once(self, request: Request, attempt: int) -> Exchange:
+        """Send it now, whatever was asked before, and repeat nothing.
+
+        Raises:
+            NotJudged: the target stopped answering.
+        """
+        exchange = self.sender.send(request, attempt=attempt)
+        self._watch(exchange)
+        return exchange
+
+    def remember(self, exchange: Exchange) -> None:
+        """Take this for the answer to its request, if there is none yet: `send` will give it to whoever asks."""
+        future: Future[Exchange] = Future()
+        future.set_result(exchange)
+        with self._lock:
+            self._answers.setdefault(exchange.request.identity, future)
 
     def _watch(self, exchange: Exchange) -> None:
         if exchange.request.in_the_clear:
@@ -279,7 +295,8 @@ class Session:
         if self._dead >= _DEAD_AFTER:
             raise NotJudged(f"{self.contract.target.base_url} stopped answering: {exchange.failure.message}")  # type: ignore[union-attr]  # gone: there is one
 
-    def _pause(self, exchange: Exchange, attempt: int) -> None:
+    def pause(self, exchange: Exchange, attempt: int) -> None:
+        """Wait as an answer asks to, or a little, before it is asked for again."""
         pause = _PAUSE_S * attempt
         if exchange.response is not None:
             with contextlib.suppress(BadRetryAfter):

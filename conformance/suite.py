@@ -68,7 +68,8 @@ def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
     probes = needed(session, [name for name, _ in judgeable])
     for probe in probes:
         if probe.when == "first":
-            probe.run(session)
+            session.background(probe.name, partial(probe.run, session))
+            session.wait_for(probe.name)
         elif probe.when == "beside":
             session.background(probe.name, partial(probe.run, session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])

@@ -25,6 +25,7 @@ _TITLES = {
     "media": "Pictures by URL",
     "error": "Errors",
     "limit": "Limits",
+    "concurrency": "Concurrency",
     "identity": "Request ids",
     "models": "The list of models",
     "sdk": "The official SDKs",

@@ -77,6 +77,10 @@ def _origin(request: Request) -> str:
 
 
 async def _send(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    if answer.framing == "dropped":
+        # A header that cannot be sent: uvicorn closes the connection before the first byte.
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"\n", b"")]})
+        return
     body = answer.body
     response = Response(body, answer.status, media_type=None)
     lines = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]

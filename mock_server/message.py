@@ -82,7 +82,8 @@ class Answer:
     """The body itself, in place of the document."""
     media_type: str | None = "application/json"
     framing: str = "whole"
-    """`short`: closes before the announced end; `unended`: chunked, and closes before the last chunk."""
+    """`short`: closes before the announced end; `unended`: chunked, and closes before the last chunk; `dropped`: closes
+    without an answer."""
     order: Order | None = None
     """What it answers with pictures."""
 

@@ -112,7 +112,20 @@ class Claim:
     """`latency` of an arrival, or `freshness`: the age of the picture on the screen of one who types."""
 
 
-_AREAS = ("transport", "auth", "generate", "response", "image", "media", "error", "limit", "identity", "models", "sdk")
+_AREAS = (
+    "transport",
+    "auth",
+    "generate",
+    "response",
+    "image",
+    "media",
+    "error",
+    "limit",
+    "concurrency",
+    "identity",
+    "models",
+    "sdk",
+)
 
 
 def areas() -> tuple[str, ...]:

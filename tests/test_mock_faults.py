@@ -100,6 +100,8 @@ PROBES: dict[str, Probe] = {
 }
 # On the limited key: within its limit, above it, the second key then, the limited one at half of the wait and after it.
 LIMITS = ("limited", "over the limit", "second key", "at half of the wait", "after the wait")
+# Two at the same time.
+TOGETHER = ("together, one", "together, two")
 # The picture of the url, fetched once more after everything else.
 AGAIN = "picture again"
 GOOD = {"base64", "base64, another prompt", "base64, two", "portrait", "url", "bare", "full", "unicode"}
@@ -201,6 +203,9 @@ SHOWS: dict[str, set[str]] = {
     "error.unavailable": GOOD,
     "error.no-internals": REFUSED,
     "limit.enforced": {"over the limit"},
+    "concurrency.answered": {*TOGETHER},
+    "concurrency.no-server-error": {*TOGETHER},
+    "concurrency.own-picture": {*TOGETHER},
     "limit.granted": {"limited", "over the limit"},
     "limit.refused-at-once": {"over the limit"},
     "limit.retry-after": {"over the limit"},
@@ -258,6 +263,9 @@ async def seen(settings: MockSettings) -> dict[str, Any]:
         answer = await ask(limited)
         slow = time.monotonic() - began > 1
         answers["limited" if number < 10 else "over the limit"] = (notice(answer, gateway), slow)
+    pair = [PROBES["base64"], PROBES["base64, two"]]
+    for name, one in zip(TOGETHER, await asyncio.gather(*map(ask, pair)), strict=True):
+        answers[name] = notice(one, gateway)
     answers["second key"] = notice(await ask((*limited[:2], f"Bearer {KEYS['second']}", *limited[3:])), gateway)
     wait = float(re.sub(r"[^0-9.]", "", answer.header("retry-after") or "") or 60)
     clock.now += wait / 2
@@ -336,7 +344,7 @@ def test_a_fault_shows_where_its_requirement_is_looked_at(name: str, correct: di
 def test_all_faults_at_once_are_survived() -> None:
     """Faults combine: whatever is switched on together, every probe gets an answer."""
     shown = asyncio.run(seen(MockSettings(faults=PLAYED)))
-    assert shown.keys() == {*PROBES, *LIMITS, AGAIN}
+    assert shown.keys() == {*PROBES, *LIMITS, *TOGETHER, AGAIN}
 
 
 def _items(name: str) -> list[dict[str, str]]:

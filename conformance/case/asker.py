@@ -51,6 +51,11 @@ class Asker:
             parts=parts,
         )
 
+    def place(self, number: int) -> dict[str, str]:
+        """A size for a request that is free to choose one: requests in flight together are told apart by it."""
+        sizes = self.target.sizes
+        return {"size": sizes[number % len(sizes)]} if sizes else {}
+
     def good(self, case: str, requirement: str, body: dict[str, Any], **changes: Any) -> Request:
         """A request that must be answered with pictures."""
         return Request(case=case, requirement=requirement, body=json_body(body), images=body.get("n") or 1, **changes)

@@ -41,7 +41,7 @@ def b64_json(ask: Asker) -> list[Request]:
 def b64_json_alone(ask: Asker) -> list[Request]:
     if not ask.target.takes("response_format"):
         return minimal(ask) if _offers(ask, "b64_json") else []  # it comes so by itself
-    body = ask.body("base64", response_format="b64_json")
+    body = ask.body("base64", response_format="b64_json", **ask.place(0))
     return [ask.good(PROBES[2], "generate.b64-json", body)] if _offers(ask, "b64_json") else []
 
 
@@ -49,7 +49,7 @@ def url(ask: Asker) -> list[Request]:
     """Where the full body does not ask for a url, a request of its own does."""
     if not _offers(ask, "url") or ask.target.response_formats[0] == "url" or not ask.target.takes("response_format"):
         return full(ask) if _offers(ask, "url") else []
-    return [ask.good("url", "generate.url", ask.body("a url", response_format="url"))]
+    return [ask.good("url", "generate.url", ask.body("a url", response_format="url", **ask.place(3)))]
 
 
 def two_of_each(ask: Asker) -> list[Request]:
@@ -60,10 +60,10 @@ def two_of_each(ask: Asker) -> list[Request]:
         ask.good(
             f"n = {n}, {form}",
             "generate.n-honoured",
-            ask.body(f"{n} pictures as {form}", n=n, response_format=form),
+            ask.body(f"{n} pictures as {form}", n=n, response_format=form, **ask.place(place)),
         )
         for n in [2, *most]
-        for form in ask.target.response_formats
+        for place, form in enumerate(ask.target.response_formats)
     ]
 
 
@@ -169,12 +169,18 @@ def sdk(ask: Asker) -> list[Request]:
         ("x-stainless-retry-count", "0"),
         ("x-stainless-read-timeout", "600"),
     )
-    return [ask.good("as an SDK sends it", "sdk.request-form", ask.body("an SDK"), headers=headers)]
+    return [ask.good("as an SDK sends it", "sdk.request-form", ask.body("an SDK", **ask.place(1)), headers=headers)]
 
 
 def standard(ask: Asker) -> list[Request]:
     """The good requests on which whatever holds for any answer is judged."""
     return [*minimal(ask), *full(ask), *b64_json(ask)]
+
+
+def together(ask: Asker) -> list[Request]:
+    """What must succeed and is asked for anyway, told apart by size, number and form: to be in flight at once."""
+    chosen = [*full(ask), *b64_json(ask), *two_of_each(ask), *sdk(ask), *url(ask), *any_text_and_nulls(ask)]
+    return list({request.identity: request for request in chosen}.values())
 
 
 def billable(ask: Asker, key: str, number: int) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from testcard.conformance.probe.concurrency import CONCURRENCY
 from testcard.conformance.probe.limit import LIMIT
 from testcard.conformance.probe.media import MEDIA
 from testcard.conformance.probe.probe import Cost, Probe
@@ -12,7 +13,7 @@ from testcard.conformance.session import Session
 
 __all__ = ["PROBES", "Cost", "Probe", "needed"]
 
-PROBES = (LIMIT, MEDIA, SDK)
+PROBES = (CONCURRENCY, LIMIT, MEDIA, SDK)
 
 
 def needed(session: Session, wanted: Iterable[str]) -> list[Probe]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from testcard.mock_server.faults import (
     auth,
+    concurrency,
     error,
     forbidden,
     generate,
@@ -22,6 +23,8 @@ from testcard.mock_server.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault"]
 
-_AREAS = (limit, error, forbidden, unnamed, generate, response, image, media, other, transport, auth)
+_AREAS = (
+    limit, error, forbidden, unnamed, generate, response, image, media, other, transport, auth, concurrency,
+)  # fmt: skip
 
 FAULTS: dict[str, Fault] = {fault.name: fault for area in _AREAS for fault in area.FAULTS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -83,6 +84,12 @@ FAULTS = (
         breaks=("identity.request-id", "identity.request-id-echoed"),
         describe="All answers carry the same x-request-id.",
         answer=lambda answer, _: answer.with_headers({"x-request-id": "req_0"}),
+    ),
+    Fault(
+        name="request-id-second",
+        breaks=("identity.request-id", "identity.request-id-echoed"),
+        describe="The x-request-id is made of the time in whole seconds.",
+        answer=lambda answer, _: answer.with_headers({"x-request-id": f"img_gen_{int(time.time())}"}),
     ),
     Fault(
         name="request-id-not-echoed",
