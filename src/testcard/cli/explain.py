@@ -89,7 +89,10 @@ def _fault(fault: Fault) -> Iterator[str]:
     yield ""
     yield fault.describe
     yield f"breaks     {', '.join(fault.breaks)}"
-    yield f"try        testcard mock --fault {fault.name}"
+    if fault.shown is None:
+        yield f"try        testcard mock --fault {fault.name}"
+    else:
+        yield "tried      at the judge, with what a client would have recorded: loopback cannot show it"
 
 
 def _claim(claim: schemas.Claim) -> Iterator[str]:

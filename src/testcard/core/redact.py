@@ -16,7 +16,7 @@ from urllib.parse import quote
 MASK = "[redacted]"
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key"})
 _SIGNED = re.compile(
-    r"(?i)((?:[?&;]|\\u0026)(?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)[^&\s\"'<>\\]+"
+    r"(?i)((?:[?&;]|\\u0026)(?:[^=&\s\"']*(?:sig|token|secret|credential|key|hmac|policy)[^=&\s\"']*)=)(?!\$\{\w+\})[^&\s\"'<>\\]+"
 )
 _LITERAL = re.compile(r"[A-Za-z0-9\-_.~]+")
 _NOT_BASE64 = "-_.~"
