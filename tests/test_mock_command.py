@@ -97,8 +97,8 @@ def test_the_page_names_every_fault_with_what_it_breaks() -> None:
     rows = {}
     for fault in FAULTS.values():
         breaks = ", ".join(f"`{requirement}`" for requirement in fault.breaks)
-        note = "" if fault.dialect == "page" else f" (dialect {fault.dialect})"
-        rows[fault.name] = f"| `{fault.name}` | {breaks}{note} | {fault.describe} |"
+        note = "" if fault.dialect == "page" else f" In the dialect {fault.dialect}."
+        rows[fault.name] = f"| `{fault.name}` | {breaks} | {fault.describe}{note} |"
         assert rows[fault.name] in text
     _, _, table = text.partition("## Faults")
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)) == set(rows)
