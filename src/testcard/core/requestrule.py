@@ -15,7 +15,7 @@ KEYWORDS = ("type", "enum", *_NUMBERS)
 def request_rules(rules: Any, where: str) -> dict[str, dict[str, Any] | Literal[False]]:
     """The rules by field: keywords of JSON Schema, or False for a field that the target does not take.
 
-    TOML has no null. Where the type allows null, so does an enum.
+    TOML has no null. Where the type allows null, or none is named, so does an enum.
 
     Raises:
         UsageError: a rule is no such thing.
@@ -36,7 +36,7 @@ def _rule(rule: Any, where: str) -> dict[str, Any] | Literal[False]:
         if not _fits(keyword, value):
             raise UsageError(f"{where}: {keyword} = {value!r} is not what JSON Schema calls a {keyword}")
     result = dict(rule)
-    if "enum" in result and "null" in result.get("type", ()):
+    if "enum" in result and "null" in result.get("type", ("null",)):
         result["enum"] = [*(value for value in result["enum"] if value is not None), None]
     return result
 
