@@ -97,7 +97,7 @@ def conclude(
     for record in records:
         seen.add(record)
         crowds.add(record)
-    validity, reason = _validity(seen.all, generator)
+    validity, reason = _validity(seen.all, generator, plan.loop)
     case = Case(plan, price_usd, reason)
     glances = seen.screen.glances(plan.seed) if seen.screen else ()
     on_claims = judge_claims(seen.samples, claims, case, glances)
@@ -173,21 +173,28 @@ def _sizes(by_size: Mapping[str, Tally]) -> tuple[SizeFigures, ...]:
     )
 
 
-def _validity(seen: Tally, generator: Generator | None) -> tuple[str, str | None]:
+_REMEDY = {
+    OPEN: "take more --processes, a lower --rate or a less busy machine",
+    CLOSED: "take more --processes, fewer --clients or a less busy machine",
+}
+
+
+def _validity(seen: Tally, generator: Generator | None, loop: str) -> tuple[str, str | None]:
     """Whether the figures describe the server, and if not, why."""
+    remedy = _REMEDY.get(loop, "take a less busy machine")
     if seen.lag:
         lag = quantile(sorted(seen.lag), 0.99)
         median = quantile(sorted(seen.latency), 0.5) if seen.latency else 0.0
         if lag > max(LATE_S, LATE_SHARE * median):
             return "generator-late", (
                 f"the generator was late: a hundredth of its requests left {human_s(lag)} or more after their time; "
-                "take more --processes, a lower --rate or a less busy machine"
+                f"{remedy}"
             )
     for worker in generator.workers if generator else ():
         if worker.cpu_share is not None and worker.cpu_share > BUSY_SHARE:
             return "generator-busy", (
                 f"the generator was short of CPU: worker {worker.worker} used {worker.cpu_share:.0%} of its core; "
-                "take more --processes or a lower --rate"
+                f"{remedy}"
             )
     return "ok", None
 

@@ -71,7 +71,7 @@ def compare(base: Summary, new: Summary, base_run: RunFile, new_run: RunFile) ->
     notes = list(_notes(base, new))
     shifts: tuple[Shift, ...] = ()
     if base.load is not None and new.load is not None:
-        reason = _incomparable(base.load, new.load)
+        reason = incomparable(base.load, new.load)
         if reason is None:
             shifts = tuple(_shifts(latencies(base_run), latencies(new_run)))
         else:
@@ -169,7 +169,7 @@ def _notes(base: Summary, new: Summary) -> Iterator[str]:
             yield f"the {which} run is not complete ({summary.ended}): what it does not hold is not compared"
 
 
-def _incomparable(base: LoadSummary, new: LoadSummary) -> str | None:
+def incomparable(base: LoadSummary, new: LoadSummary) -> str | None:
     """Why two loads measured different things, or None."""
     if base.validity != "ok" or new.validity != "ok":
         return "a generator could not keep its plan"

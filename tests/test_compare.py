@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,10 @@ from testcard import schemas
 from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunWriter
+from testcard.core.summary import LoadSummary
 from testcard.core.targetfile import profile_target
 from testcard.load import plan_load
+from testcard.reports.comparison import incomparable
 
 AT = "2026-11-22T10:00:00Z"
 BODY = '{"prompt": "a cat"}'
@@ -124,3 +127,21 @@ def test_a_folder_that_is_no_run_is_a_usage_error(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is no run directory" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"mix": "512x512 50%, 1024x1024 50%"}, "the loads differ in mix"),
+        ({"loop": "closed", "clients": 4, "think_s": 1.0}, "the loads differ in loop: open and closed"),
+        ({"loop": "replace"}, "a preview cancels what is slow"),
+    ],
+)
+def test_loads_of_other_kinds_are_not_compared(changes: dict[str, Any], reason: str | None) -> None:
+    """Another mix or loop measures something else; a preview's latencies are those of the quick answers."""
+    empty: dict[str, float] = {}
+    load = LoadSummary("steady", "ok", {}, 10.0, 10.0, 30.0, empty, empty, {})
+    found = incomparable(load, replace(load, **changes))
+    assert (found or "").startswith(reason or "")
+    assert (found is None) is (reason is None)

@@ -209,3 +209,95 @@ def test_a_server_that_mostly_fails_is_left_alone(outcomes: list[str], reached: 
         record = _record(index, outcome, None if outcome == "timeout" else 0.05)
         overload.add(Ending.of(record, None))
     assert overload.reached is reached
+
+
+STEPS = plan_load(MOCK, scenario_name="steps", rate_per_s=10, duration_s=80, warmup_s=0)
+
+
+def _steps(late: dict[str, int], **fields: object) -> list[Record]:
+    """The arrivals of STEPS at 0.2 s, with so many of a stage at 2 s."""
+    left = dict(late)
+    found = []
+    for arrival in STEPS.schedule():
+        slow = left.get(arrival.stage, 0) > 0
+        left[arrival.stage] = left.get(arrival.stage, 0) - slow
+        latency, due = (2.0 if slow else 0.2), arrival.offset_s
+        found.append(_record(arrival.index, latency=latency, stage=arrival.stage, planned_s=due, sent_s=due))
+        found[-1] = replace(found[-1], last_byte_s=due + latency, **fields)  # type: ignore[arg-type]  # of Record
+    return found
+
+
+@pytest.mark.parametrize(
+    ("late", "verdict", "stage"),
+    [
+        ({}, "kept", "step-1"),  # all alike; the first
+        ({"step-4": 80}, "refuted", "step-4"),
+        ({"step-1": 20, "step-4": 180}, "refuted", "step-4"),  # 40 % and 90 %: the worse one is shown
+        ({"step-2": 18}, "inconclusive", "step-2"),  # 18 of 100 for a p80: neither
+        ({"step-2": 18, "step-3": 100}, "refuted", "step-3"),
+    ],
+)
+def test_where_the_rate_changes_each_stage_is_judged_and_the_worst_counts(
+    late: dict[str, int], verdict: str, stage: str
+) -> None:
+    """Kept only if all keep it, refuted if one refutes it, at a confidence that all four share."""
+    load = conclude(STEPS, _steps(late), slos=[Slo(0.8, 1.0)], generator=FINE, price_usd=0.001)
+    (slo,) = load.slos
+    assert (slo.id, slo.verdict, slo.stage) == ("p80<=1s", verdict, stage)
+    assert slo.confidence == pytest.approx(1 - 0.05 / 4)
+    assert [one.verdicts["p80<=1s"] for one in load.stages if one.name not in late] == ["kept"] * (4 - len(late))
+    assert [one.arrivals["planned"] for one in load.stages] == [50, 100, 150, 200]
+    assert sum(one.outcomes["valid"] for one in load.stages) == 500
+    assert ("more requests in step-2" in slo.advice) is (verdict == "inconclusive")
+
+
+def test_all_late_in_a_tenth_of_the_load_is_not_hidden_by_the_rest() -> None:
+    """Every arrival of the first step is late: 10 % of all, which a p80 over everything would have kept."""
+    load = conclude(STEPS, _steps({"step-1": 50}), slos=[Slo(0.8, 1.0)], generator=FINE)
+    assert (load.slos[0].verdict, load.slos[0].stage, load.slos[0].misses) == ("refuted", "step-1", 50)
+
+
+def test_a_ramp_is_judged_where_its_rate_is_held() -> None:
+    """What is late while the rate rises stands in the figures, and in no verdict."""
+    plan = plan_load(MOCK, scenario_name="ramp", rate_per_s=10, duration_s=50, warmup_s=0)
+    records = [
+        _record(a.index, latency=0.2 if a.stage == "hold" else 9.0, stage=a.stage, planned_s=0.0, sent_s=0.0)
+        for a in plan.schedule()
+    ]
+    records = [replace(r, last_byte_s=0.2 if r.stage == "hold" else 9.0) for r in records]
+    load = conclude(plan, records, slos=[Slo(0.95, 1.0)], generator=FINE)
+    (slo,) = load.slos
+    assert (slo.verdict, slo.stage, slo.samples, slo.confidence) == ("kept", "hold", 200, 0.95)
+    assert [(stage.name, stage.judged_as) for stage in load.stages] == [("ramp", ""), ("hold", "hold")]
+    assert load.latency_s["p50"] == pytest.approx(0.2)
+    assert load.stages[0].latency_s["p50"] == pytest.approx(9.0)
+
+
+def test_a_soak_is_judged_as_one() -> None:
+    """One rate throughout, so all arrivals speak of one quantile; quarters are only told apart."""
+    plan = plan_load(MOCK, scenario_name="soak", duration_s=100, warmup_s=0)
+    records = [_record(arrival.index, stage=arrival.stage) for arrival in plan.schedule()]
+    load = conclude(plan, records, slos=[Slo(0.95, 1.0)], generator=FINE)
+    assert (load.slos[0].samples, load.slos[0].stage, load.slos[0].confidence) == (200, None, 0.95)
+    assert [stage.verdicts for stage in load.stages] == [{}] * 4
+    assert [stage.arrivals["planned"] for stage in load.stages] == [50] * 4
+
+
+def test_an_slo_on_a_size_counts_the_arrivals_of_that_size_only() -> None:
+    """The small ones are in time, the large ones are not; each SLO says so, and what would decide an open one."""
+    plan = plan_load(MOCK, duration_s=20, warmup_s=0, size="1024x1024=3,512x512=1")
+    records = []
+    for arrival in plan.schedule():
+        latency = 0.2 if arrival.kind.size == "512x512" else 3.0
+        records.append(_record(arrival.index, latency=latency, size=arrival.kind.size, stage=arrival.stage))
+    slos = [Slo(0.9, 1.0, "512x512"), Slo(0.9, 1.0, "1024x1024"), Slo(0.99, 1.0, "512x512"), Slo(0.9, 1.0, "768x1024")]
+    load = conclude(plan, records, slos=slos, generator=FINE, price_usd=0.001)
+    assert [(slo.verdict, slo.samples, slo.misses) for slo in load.slos] == [
+        ("kept", 50, 0), ("refuted", 150, 150), ("inconclusive", 50, 0), ("inconclusive", 0, 0),
+    ]  # fmt: skip
+    # 249 more of the small ones: 2.5 a second of the 10, and the large ones between them cost as well.
+    assert load.slos[2].advice == "249 more requests, about 99.6 s at this rate and $1.00, would decide"
+    assert load.slos[3].advice == "load at its size: --size 768x1024"
+    assert {size.size: size.latency_s["max"] for size in load.by_size} == pytest.approx(
+        {"1024x1024": 3.0, "512x512": 0.2}
+    )

@@ -73,8 +73,8 @@ def test_a_picture_that_nothing_replaces_grows_old() -> None:
 
 def test_before_the_first_picture_the_wait_counts() -> None:
     """Nothing is ever shown: the age is the time since the first prompt, warm-up included."""
-    records = [_prompt(0.0, None, "cancelled", phase="warmup")]
-    records += [_prompt(2.0 + t, None, "server-error") for t in (0.0, 1.0, 2.0)]
+    records = [_prompt(100.0, None, "cancelled", phase="warmup")]
+    records += [_prompt(102.0 + t, None, "server-error") for t in (0.0, 1.0, 2.0)]
     seen = _conclude(records).preview
     assert seen is not None
     assert (seen.prompts, seen.shown, seen.failed, seen.wasted) == (3, 0, 3, 0)

@@ -159,6 +159,12 @@ def test_apportioning_loses_nobody(weights: list[float], count: int) -> None:
     assert all(abs(part - count * w / sum(weights)) < 1 + 1e-6 for part, w in zip(found, weights, strict=True))
 
 
+def test_the_largest_remainder_is_rounded_up() -> None:
+    """Of 4 arrivals at two to one, 2.67 and 1.33, three and one."""
+    assert apportioned([Kind("a", weight=2.0), Kind("b", weight=1.0)], 4) == [3, 1]
+    assert apportioned([Kind("a", weight=1.0), Kind("b", weight=2.0)], 4) == [1, 3]
+
+
 def test_weighted_options_are_combined_and_replace_what_a_file_says(tmp_path: Path) -> None:
     """Every value of one option with every value of the others; a field that no option names stays as the row says."""
     file = tmp_path / "launch.toml"
