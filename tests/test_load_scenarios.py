@@ -60,12 +60,13 @@ def cli(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def load(folder: Path, *options: str, code: int = 0) -> tuple[LoadSummary, list[Record], str]:
-    """One load: its summary, its records, what it printed."""
+    """One load: its summary, its records, what it printed. On a machine that is too busy nothing is certified."""
     done = cli(folder, "load", *options, "--out", "run")
-    assert done.returncode == code, done.stdout + done.stderr
+    assert done.returncode in (code, 4), done.stdout + done.stderr
     jsonschema.validate(json.loads((folder / "run/summary.json").read_text()), schemas.json_schema("summary"))
     told = Summary.read(folder / "run").load
     assert told is not None
+    assert done.returncode == code or told.validity != "ok"
     assert told.arrivals["planned"] == told.arrivals["sent"] + told.arrivals["dropped"]
     assert told.arrivals["sent"] == told.arrivals["answered"] + told.arrivals["lost"]
     assert told.arrivals["answered"] == sum(told.outcomes.values())
@@ -191,7 +192,7 @@ def test_clients_of_a_closed_loop_wait_and_are_labelled(tmp_path: Path, mock: st
     """Never more under way than clients, a thought between an answer and the next request, and the label everywhere."""
     options = ["--scenario", "closed", "--clients", "3", "--think", "200ms", "--duration", "2s", "--warmup", "400ms"]
     options += ["--response-format", "b64_json", "--size", "512x512", "--processes", "2"]
-    told, records, printed = load(tmp_path, "--target", "mock", "--base-url", mock, *options, "--slo", "p50<=2s")
+    told, records, printed = load(tmp_path, "--target", "mock", "--base-url", mock, *options, "--slo", "p50<=20s")
     assert (told.loop, told.clients, told.think_s) == ("closed", 3, 0.2)
     by_client: dict[int, list[Record]] = {}
     for record in sorted(records, key=lambda record: record.planned_s):
@@ -205,7 +206,7 @@ def test_clients_of_a_closed_loop_wait_and_are_labelled(tmp_path: Path, mock: st
     assert all((record.phase == "measured") is (record.stage == "closed") for record in records)
     assert {record.phase for record in records if record.planned_s > begin + 0.5} == {"measured"}
     (slo,) = told.slos
-    assert (slo.id, slo.verdict) == ("p50<=2s in a closed loop", "kept")
+    assert (slo.id, slo.verdict) == ("p50<=20s in a closed loop", "kept" if told.validity == "ok" else "inconclusive")
     assert "not what independent clients meet" in slo.statement
     assert {claim.verdict for claim in told.claims} == {"inconclusive"}
     for text in (printed, (tmp_path / "run/summary.md").read_text(), (tmp_path / "run/report.html").read_text()):
@@ -217,7 +218,7 @@ def test_clients_of_a_closed_loop_wait_and_are_labelled(tmp_path: Path, mock: st
 
 def test_stages_and_sizes_stand_apart(tmp_path: Path, mock: str) -> None:
     """A ramp with two sizes and two workers: counts as planned, bounds where the rate is held, and by size."""
-    target = _target_file(tmp_path, mock, '[[slo]]\nquantile = 0.5\nbound_s = 2.0\nsize = "512x512"\n', extends="mock")
+    target = _target_file(tmp_path, mock, '[[slo]]\nquantile = 0.5\nbound_s = 20.0\nsize = "512x512"\n', extends="mock")
     options = ["--scenario", "ramp", "--rate", "20", "--duration", "3s", "--warmup", "500ms", "--processes", "2"]
     options += ["--size", "1024x1024=1,512x512=3", "--n", "1=1,2=1", "--response-format", "b64_json"]
     told, records, printed = load(tmp_path, "--target", target, *options, "--slo", "p50<=1ms", code=1)
@@ -235,12 +236,14 @@ def test_stages_and_sizes_stand_apart(tmp_path: Path, mock: str) -> None:
     assert told.size is None
     assert told.mix is not None
     by_id = {bound.id: bound for bound in told.slos}
-    small, tight = by_id["p50<=2s at 512x512"], by_id["p50<=1ms"]
+    small, tight = by_id["p50<=20s at 512x512"], by_id["p50<=1ms"]
     # Of 24 arrivals while the rate is held, 18 ask for the small size.
-    assert (small.verdict, small.stage, small.samples) == ("kept", "hold", 18)
-    assert (tight.verdict, tight.stage, tight.samples) == ("refuted", "hold", 24)
+    assert (small.stage, small.samples, small.misses) == ("hold", 18, 0)
+    assert (tight.stage, tight.samples, tight.misses) == ("hold", 24, 24)
+    if told.validity == "ok":
+        assert (small.verdict, tight.verdict) == ("kept", "refuted")
     assert stages["ramp"].verdicts == {}
-    assert stages["hold"].verdicts["p50<=1ms"] == "refuted"
+    assert stages["hold"].verdicts["p50<=1ms"] == tight.verdict
     for text in (printed.lower(), (tmp_path / "run/summary.md").read_text().lower()):
         assert "by stage" in text
         assert "by size" in text
