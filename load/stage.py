@@ -1,8 +1,8 @@
 """Stages of a load: a rate as a function of time, piecewise constant or linear, and when its arrivals are due.
 
 The cumulative rate of a stage is how many arrivals are expected in it up to a moment. Arrivals are due where it, read
-backwards, reaches given numbers (Lewis and Shedler 1979, Simulation of Nonhomogeneous Poisson Processes by Thinning,
-section 1, call this the time-scale transformation):
+backwards, reaches given numbers (the time scale transformation of a homogeneous Poisson process, as Lewis and Shedler
+call it: Simulation of Nonhomogeneous Poisson Processes with Log Linear Rate Function, Biometrika 63(3), 1976):
 
 - `constant`: k + 1/2, for k = 0, 1, 2, … over all stages: evenly spaced where the rate is constant, and across stages;
 - `poisson`: a Poisson process of rate 1, given its number of arrivals in the stage: so many independent uniform
