@@ -76,3 +76,27 @@ def test_unavailable(verify: Verify) -> None:
 def test_no_internals(verify: Verify) -> None:
     """No error shows the inside of the server: no stack trace, no source file."""
     verify()
+
+
+@requirement("error.no-picture", case.malformed)
+def test_no_picture(verify: Verify) -> None:
+    """An error brings no picture: nobody pays for what is refused."""
+    verify()
+
+
+@requirement("error.retry-after")
+def test_retry_after(verify: Verify) -> None:
+    """A Retry-After on a 5xx is whole seconds or an HTTP date."""
+    verify()
+
+
+@requirement("error.param", case.malformed)
+def test_param(verify: Verify) -> None:
+    """Where error.param names a field of the request, it is one that is at fault."""
+    verify()
+
+
+@requirement("error.deterministic")
+def test_deterministic(verify: Verify) -> None:
+    """The same refused body gets the same status every time."""
+    verify()

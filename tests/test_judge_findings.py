@@ -400,6 +400,23 @@ ROWS: dict[str, Row] = {
                    target=dataclasses.replace(MOCK, dialect="openai")),
     "a trace": Row(error(trace='Traceback (most recent call last):\n File "/app/x.py", line 3'), 500,
                    broken=("error.no-internals",)),
+    "a picture beside the error": Row({**error("insufficient_credits"), "data": [{"b64_json": "eA=="}]}, 402,
+                                      broken=("error.no-picture",)),
+    "no data beside the error": Row({**error(), "data": []}, 400, request=asked(violations=(TOO_MANY,)),
+                                    held=("error.no-picture",)),
+    "503 in words": Row(error("service_unavailable"), 503, headers={"Retry-After": "soon"},
+                        broken=("error.retry-after",)),
+    "503 in a while": Row(error("service_unavailable"), 503, headers={"Retry-After": "7"}, held=("error.retry-after",)),
+    "503 now or then": Row(error("service_unavailable"), 503, silent=("error.retry-after",)),
+    **{
+        f"param {param}": Row(error(param=param), 400, request=asked(violations=(TOO_MANY,)),
+                              target=dataclasses.replace(MOCK, dialect="openai"), **said)  # type: ignore[arg-type]
+        for param, said in (
+            *((name, {"held": ("error.param",)}) for name in ("n", "body.n", "$['n']")),
+            ("size", {"broken": ("error.param",)}),
+            *((name, {"silent": ("error.param",)}) for name in (None, "", "body")),
+        )
+    },
     "no trace": Row(error("server_error"), 500, held=("error.no-internals",)),
     # limit
     **{

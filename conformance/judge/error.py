@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from testcard.conformance.judge.evidence import Evidence, broken, finding, held
+from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
@@ -42,9 +43,39 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         '{"error": {"message": …, "type": …}}',
         f"{response.status}: {problem}",
     )
+    yield finding("error.no-picture", not _pictures(response), "an error, and nothing but that", "pictures beside it")
     if error is not None:
         yield from _code(error, evidence)
+        yield from _param(error, evidence)
     yield from _documented(error, evidence)
+    if response.status >= 500 and response.header("retry-after") is not None:
+        yield _retry_after(response)
+
+
+def _pictures(response: Response) -> bool:
+    data = response.json.get("data") if isinstance(response.json, dict) else None
+    items = data if isinstance(data, list) else []
+    return any(isinstance(item, dict) and (item.get("url") or item.get("b64_json")) for item in items)
+
+
+def _param(error: dict[str, Any], evidence: Evidence) -> Iterator[Finding]:
+    """A field that is named, in whatever path, is one of those at fault. Nobody has to name one."""
+    at_fault = {violation.field for violation in evidence.request.violations}
+    if not at_fault or "body" in at_fault or not isinstance(error.get("param"), str):
+        return
+    known = evidence.contract.request_schema["properties"]
+    named = [part for part in re.split(r"[^\w]+", error["param"]) if part in known]
+    if named:
+        right = bool(at_fault & set(named))
+        yield finding("error.param", right, f"error.param: {' or '.join(sorted(at_fault))}", f"{error['param']}")
+
+
+def _retry_after(response: Response) -> Finding:
+    try:
+        retry_after_s(response)
+    except BadRetryAfter as error:
+        return broken("error.retry-after", "whole seconds or an HTTP date", f"{response.status} with {error}")
+    return held("error.retry-after")
 
 
 def _envelope(response: Response) -> tuple[dict[str, Any] | None, str | None]:

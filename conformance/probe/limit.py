@@ -18,8 +18,10 @@ from testcard.core.runfile import Skip
 from testcard.core.target import Limit
 
 _ENFORCED, _PER_KEY, _AT_ONCE = "limit.enforced", "limit.per-key", "limit.refused-at-once"
+_DETERMINISTIC = "error.deterministic"
+_BY_CHANCE = (408, 409, 425, 429)
 _ALWAYS = frozenset({_ENFORCED, "limit.retry-after", HONEST, _PER_KEY, GRANTED, _AT_ONCE})
-_JUDGED = _ALWAYS | {TIGHT, POSTPONED, HEADERS}
+_JUDGED = _ALWAYS | {TIGHT, POSTPONED, HEADERS, _DETERMINISTIC}
 _SLOWER_S = 1.0
 """How much slower than the slowest answer a refusal may be: a server has hiccups."""
 _OTHERS = 6
@@ -43,6 +45,7 @@ def _run(session: Session) -> None:
     if limit is None:
         return
     burst = drive(session, limit)
+    _deterministic(session, burst)
     refused = burst.refused
     if refused is None:
         _never_refused(session, burst)
@@ -57,6 +60,24 @@ def _run(session: Session) -> None:
     if not plausible and _second_burst(session, burst, kept):
         return
     granted(session, burst, kept)
+
+
+def _deterministic(session: Session, burst: Burst) -> None:
+    """Whether the bodies of the burst, which are equal, were refused alike."""
+    refused = [e for e in burst.answers if e.request.violations and 400 <= (e.status or 0) < 500]
+    refused = [exchange for exchange in refused if exchange.status not in _BY_CHANCE]
+    if len(refused) < 2:
+        return
+    other = next((exchange for exchange in refused if exchange.status != refused[0].status), None)
+    session.find(
+        Finding(
+            _DETERMINISTIC,
+            held=other is None,
+            expected=f"{refused[0].status} again for the same body",
+            actual=f"{other.status if other is not None else refused[0].status}",
+            evidence=(refused[0].number, (other or refused[1]).number),
+        )
+    )
 
 
 def _never_refused(session: Session, burst: Burst) -> None:

@@ -60,6 +60,24 @@ def _row(requirement: str, name: str, describe: str, dialect: str = "page", **st
     return Fault(name=name, breaks=(f"error.{requirement}",), describe=describe, dialect=dialect, **stages)
 
 
+def _param(answer: Answer) -> Any:
+    error = answer.document.get("error") if isinstance(answer.document, dict) else None
+    return error.get("param") if isinstance(error, dict) else None
+
+
+def _with_picture(answer: Answer) -> Answer:
+    if not isinstance(answer.document, dict):
+        return answer
+    return replace(answer, document={**answer.document, "data": [{"b64_json": "iVBORw0KGgo="}]})
+
+
+def _flip(answer: Answer, call: Call) -> Answer:
+    if answer.status != 400:
+        return answer
+    seen = call.memory["refusals"] = call.memory.get("refusals", 0) + 1
+    return replace(answer, status=422) if seen % 2 else answer
+
+
 FAULTS = (
     _row(
         "envelope",
@@ -207,5 +225,34 @@ FAULTS = (
             lambda answer, _: answer.status == 400,
             lambda answer: with_error(answer, trace=_TRACE.splitlines()),
         ),
+    ),
+    Fault(
+        name="credits-with-picture",
+        breaks=("error.no-picture",),
+        describe="A 402 brings the picture all the same.",
+        answer=errors(_with_picture, 402),
+    ),
+    Fault(
+        name="unavailable-soon",
+        breaks=("error.retry-after",),
+        describe="Every fourth generation is answered with 503 and a Retry-After in words.",
+        order=now_and_then(503, retry_after="soon"),
+    ),
+    Fault(
+        name="param-other",
+        breaks=("error.param",),
+        dialect="openai",
+        describe="error.param names a field that is not at fault.",
+        answer=errors(
+            lambda answer: (
+                with_error(answer, param="prompt" if _param(answer) == "n" else "n") if _param(answer) else answer
+            )
+        ),
+    ),
+    Fault(
+        name="refusal-flips",
+        breaks=("error.deterministic",),
+        describe="Every second refusal of a body is a 422 instead of a 400.",
+        answer=_flip,
     ),
 )
