@@ -78,7 +78,7 @@ def test_no_internals(verify: Verify) -> None:
     verify()
 
 
-@requirement("error.no-picture", case.malformed)
+@requirement("error.no-picture")
 def test_no_picture(verify: Verify) -> None:
     """An error brings no picture: nobody pays for what is refused."""
     verify()
@@ -90,7 +90,7 @@ def test_retry_after(verify: Verify) -> None:
     verify()
 
 
-@requirement("error.param", case.malformed)
+@requirement("error.param", case.prompt_missing)
 def test_param(verify: Verify) -> None:
     """Where error.param names a field of the request, it is one that is at fault."""
     verify()

@@ -413,8 +413,8 @@ ROWS: dict[str, Row] = {
                               target=dataclasses.replace(MOCK, dialect="openai"), **said)  # type: ignore[arg-type]
         for param, said in (
             *((name, {"held": ("error.param",)}) for name in ("n", "body.n", "$['n']")),
-            ("size", {"broken": ("error.param",)}),
-            *((name, {"silent": ("error.param",)}) for name in (None, "", "body")),
+            ("prompt", {"broken": ("error.param",)}),
+            *((name, {"silent": ("error.param",)}) for name in (None, "", "body", "quality")),
         )
     },
     "no trace": Row(error("server_error"), 500, held=("error.no-internals",)),

@@ -59,14 +59,16 @@ def _pictures(response: Response) -> bool:
 
 
 def _param(error: dict[str, Any], evidence: Evidence) -> Iterator[Finding]:
-    """A field that is named, in whatever path, is one of those at fault. Nobody has to name one."""
+    """A field that is named, in whatever path, is one of those at fault, or one that is not there. Nobody has to name
+    one.
+    """
     at_fault = {violation.field for violation in evidence.request.violations}
     if not at_fault or "body" in at_fault or not isinstance(error.get("param"), str):
         return
     known = evidence.contract.request_schema["properties"]
-    named = [part for part in re.split(r"[^\w]+", error["param"]) if part in known]
-    if named:
-        right = bool(at_fault & set(named))
+    named = {part for part in re.split(r"[^\w]+", error["param"]) if part in known}
+    right = bool(at_fault & named)
+    if right or named & evidence.fields.keys():
         yield finding("error.param", right, f"error.param: {' or '.join(sorted(at_fault))}", f"{error['param']}")
 
 

@@ -65,6 +65,11 @@ def _param(answer: Answer) -> Any:
     return error.get("param") if isinstance(error, dict) else None
 
 
+def _other_param(answer: Answer) -> Answer:
+    named = _param(answer)
+    return with_error(answer, param="prompt" if named == "model" else "model") if named else answer
+
+
 def _with_picture(answer: Answer) -> Answer:
     if not isinstance(answer.document, dict):
         return answer
@@ -243,11 +248,7 @@ FAULTS = (
         breaks=("error.param",),
         dialect="openai",
         describe="error.param names a field that is not at fault.",
-        answer=errors(
-            lambda answer: (
-                with_error(answer, param="prompt" if _param(answer) == "n" else "n") if _param(answer) else answer
-            )
-        ),
+        answer=errors(_other_param),
     ),
     Fault(
         name="refusal-flips",
