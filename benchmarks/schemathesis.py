@@ -254,8 +254,8 @@ def page(names: list[str], seed: int, ours: Sum, theirs: Sum) -> str:
         "them all, and never asks for a picture). It has found "
         "a fault when it reports any failure that it does not report on the correct mock; testcard has, when the very "
         "requirement that the fault breaks is broken. The document cannot say everything (slugs and codes by dialect, "
-        "say), so a fault in that is missed by construction. The faults are those that we thought of: a high score of ours "
-        "is no surprise, and says nothing about faults that nobody thought of.",
+        "say), so a fault in that is missed by construction. The faults are those that we thought of: a high score "
+        "of ours is no surprise, and says nothing about faults that nobody thought of.",
         "",
         f"| | testcard {__version__} | Schemathesis {version} |",
         "|---|---|---|",
