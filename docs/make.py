@@ -66,6 +66,18 @@ def _page() -> Iterator[str]:
         for row in rows:
             if row.area == area:
                 yield from _requirement(row)
+    yield from _considered()
+
+
+def _considered() -> Iterator[str]:
+    yield ""
+    yield "## Considered, and not asked, or not in full"
+    yield ""
+    yield "| promise | asked for by | why no more |"
+    yield "|---|---|---|"
+    for candidate in schemas.candidates():
+        if candidate.because:
+            yield f"| {candidate.promise} | {_code(candidate.into) or 'nothing'} | {candidate.because} |"
 
 
 def _requirement(row: schemas.Requirement) -> Iterator[str]:

@@ -13,11 +13,13 @@ from importlib.resources import files
 from typing import Any
 
 __all__ = [
+    "Candidate",
     "Claim",
     "Dialect",
     "ErrorRow",
     "Requirement",
     "areas",
+    "candidates",
     "claims",
     "dialect",
     "dialects",
@@ -29,6 +31,17 @@ __all__ = [
 ]
 
 _HERE = files(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A promise that was considered for the catalogue."""
+
+    promise: str
+    into: tuple[str, ...] = ()
+    """The requirements that ask for it; none: it was dropped."""
+    because: str = ""
+    """Why it was dropped, or what the requirements leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +239,10 @@ def json_schema(name: str) -> dict[str, Any]:
 
 def _toml(path: str) -> dict[str, Any]:
     return tomllib.loads((_HERE / path).read_text(encoding="utf-8"))
+
+
+@cache
+def candidates() -> tuple[Candidate, ...]:
+    """Everything that was considered, and what became of it."""
+    rows = tomllib.loads((_HERE / "candidates.toml").read_text(encoding="utf-8"))["candidate"]
+    return tuple(Candidate(row["promise"], tuple(row.get("into", ())), row.get("because", "")) for row in rows)

@@ -233,11 +233,12 @@ def test_a_plan_sends_nothing(tmp_path: Path, shut: socket.socket) -> None:
 
 
 def test_a_plan_is_what_a_check_sends(tmp_path: Path, base_url: str) -> None:
-    """The number of requests and images that was planned is the number that came."""
+    """Requests come as planned; of the images, those that a server may refuse to make may be missing."""
     options = ["--target", "mock", "--base-url", base_url, "--only", "generate", "--only", "image", "--json"]
     planned = json.loads(cli(tmp_path, "plan", *options).stdout)["check"]
     spent = summary(cli(tmp_path, "check", *options).stdout)["cost"]
-    assert spent["images"] == planned["images"]
+    may_be_refused = 2  # an empty prompt and a size that is not declared: the mock refuses both
+    assert spent["images"] == planned["images"] - may_be_refused
     # The keyless probe is sent whatever is selected.
     assert planned["requests"] <= spent["requests"] <= planned["requests"] + 2
 

@@ -122,3 +122,11 @@ def test_every_requirement_has_a_test_that_says_its_sentence() -> None:
                 assert mark.args[0] not in told
                 told[mark.args[0]] = (test.__doc__ or "").strip()
     assert told == {name: row.statement for name, row in schemas.requirements().items()}
+
+
+def test_every_candidate_became_a_requirement_or_says_why_not() -> None:
+    """Whatever was considered ended in requirements or in a reason, and no requirement came from nowhere."""
+    for candidate in schemas.candidates():
+        assert candidate.into or candidate.because, candidate.promise
+        assert set(candidate.into) <= set(schemas.requirements()), candidate.promise
+    assert {name for candidate in schemas.candidates() for name in candidate.into} == set(schemas.requirements())
