@@ -142,7 +142,7 @@ class KeyInTheUrl(Wild):
 SECOND = ("main", "second", "empty_wallet")
 
 
-@defect("auth.wrong-key", "auth.before-validation")
+@defect("auth.wrong-key", "auth.before-validation", "auth.malformed-credentials", "auth.near-miss-key")
 class ConnectionRemembered(Wild):
     """Who was let in once is let in as long as the connection lasts."""
 
