@@ -6,11 +6,11 @@ Requirements are asked for side by side, each by one worker; the same request is
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from testcard.conformance.across import Across
 from testcard.conformance.case import Asker, Cases
 from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
+from testcard.conformance.crew import Crew
 from testcard.conformance.judge import judge
 from testcard.conformance.judge.evidence import attempts, transient
 from testcard.conformance.keep import EvidenceFolder
@@ -36,7 +37,6 @@ from testcard.core.runfile import Skip
 from testcard.core.send import Sender
 from testcard.core.target import ROLES, Keyring, Target, header_secrets
 
-_SIDE_BY_SIDE = 4
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 60.0
 _DEAD_AFTER = 4
@@ -78,16 +78,13 @@ class Session:
         self.samples = Samples()
         self._lock = threading.Lock()
         self._answers: dict[tuple[object, ...], Future[Exchange]] = {}
-        self._queue: queue.SimpleQueue[tuple[str, list[Request]]] = queue.SimpleQueue()
-        self._done: dict[str, threading.Event] = {}
-        self._crash: BaseException | None = None
+        self.crew = Crew()
         self.first: list[Record] = []
         """The records of the opening: the probes, each with its repetitions."""
         self._dead = 0
         self._unfetched = False
         self.planned = 0
         """Requests that will be sent if nothing has to be repeated, as far as it is known."""
-        self._closed = False
         self.fatal: TestcardError | None = None
         """Why the rest of the check was not asked for."""
         self.sender = Sender(
@@ -144,75 +141,26 @@ class Session:
         planned = [(name, list(cases(self.asker))) for name, cases in wanted]
         self.planned = self.sender.requests + len({r.identity for _, requests in planned for r in requests})
         planned.sort(key=lambda row: sum(request.images for request in row[1]))
-        for name, requests in planned:
-            self._done[name] = threading.Event()
-            self._queue.put((name, requests))
-        for number in range(_SIDE_BY_SIDE):
-            self._start(f"ask-{number}", self._work)
-
-    def _work(self) -> None:
-        """Take families off the queue until it is empty. Daemon threads: Ctrl-C waits for no answer."""
-        while True:
-            try:
-                name, requests = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                self.ask_family(name, requests)
-            finally:
-                self._done[name].set()
+        self.crew.side_by_side({name: partial(self.ask_family, name, requests) for name, requests in planned})
 
     def background(self, name: str, work: Callable[[], None], *, after: Sequence[str] = ()) -> None:
-        """Do something beside everything else, or after some of it; `wait_for(name)` returns when it is done."""
-        self._done[name] = threading.Event()
+        """Do something beside everything else, or after some of it; `crew.wait_for(name)` returns when it is done."""
 
         def run() -> None:
+            for earlier in after:
+                self.crew.wait_for(earlier)
             try:
-                for earlier in after:
-                    self.wait_for(earlier)
-                if self.fatal is None and not self._closed:
+                if self.fatal is None and not self.closed:
                     work()
             except TestcardError as error:
                 self.fatal = self.fatal or error
-            finally:
-                self._done[name].set()
 
-        self._start(name, run)
-
-    def _start(self, name: str, work: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001  (carried to the test that waits for it)
-                self._crash = self._crash or error
-
-        threading.Thread(target=guarded, name=name, daemon=True).start()
-
-    def begun(self, name: str) -> bool:
-        """Whether there is anything to wait for under that name."""
-        return name in self._done
-
-    @property
-    def under_way(self) -> tuple[str, ...]:
-        """Everything that there is to wait for so far."""
-        return tuple(self._done)
-
-    def wait_for(self, name: str) -> None:
-        """Return when the requests of a requirement are answered, or will not be asked.
-
-        Raises:
-            BaseException: whatever went wrong in the thread that asked; an error of ours.
-        """
-        while not self._done[name].wait(0.1):
-            if self._closed:
-                return
-        if self._crash is not None:
-            raise self._crash
+        self.crew.begin(name, run)
 
     def ask_family(self, name: str, requests: list[Request]) -> None:
         """Ask one after the other; a family stops at its first broken promise, lest it cost more."""
         for request in requests:
-            if self.fatal is not None or self._closed:
+            if self.fatal is not None or self.closed:
                 return
             try:
                 exchange = self.send(request)
@@ -265,7 +213,7 @@ class Session:
         attempt = 1
         while True:
             exchange = self.send_once(request, attempt)
-            if not transient(exchange) or attempt >= attempts(request) or self._closed:
+            if not transient(exchange) or attempt >= attempts(request) or self.closed:
                 return exchange
             self.pause(exchange, attempt)
             attempt += 1
@@ -302,12 +250,12 @@ class Session:
             with contextlib.suppress(BadRetryAfter):
                 pause = min(max(retry_after_s(exchange.response).seconds, pause), _LONGEST_PAUSE_S)
         deadline = time.monotonic() + pause
-        while not self._closed and time.monotonic() < deadline:
+        while not self.closed and time.monotonic() < deadline:
             time.sleep(min(0.1, pause))
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self.crew.left
 
     def unmet(self, requirement: str) -> Skip | None:
         """Why this requirement cannot be judged here, or None."""
@@ -317,5 +265,5 @@ class Session:
 
     def close(self) -> None:
         """Stop asking."""
-        self._closed = True
+        self.crew.leave()
         self.sender.close()

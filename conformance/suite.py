@@ -69,11 +69,11 @@ def begin(session: Session, wanted: Sequence[tuple[str, Cases | None]]) -> None:
     for probe in probes:
         if probe.when == "first":
             session.background(probe.name, partial(probe.run, session))
-            session.wait_for(probe.name)
+            session.crew.wait_for(probe.name)
         elif probe.when == "beside":
             session.background(probe.name, partial(probe.run, session))
     session.prepare([(name, cases) for name, cases in judgeable if cases is not None])
-    others = session.under_way
+    others = session.crew.under_way
     for probe in probes:
         if probe.when == "last":
             session.background(probe.name, partial(probe.run, session), after=others)
@@ -96,5 +96,4 @@ def finish(session: Session, name: str) -> None:
     """Return when everything that a requirement is judged by has been answered."""
     works = [probe.name for probe in PROBES if name in probe.waited_for_by]
     for work in (*works, name):
-        if session.begun(work):
-            session.wait_for(work)
+        session.crew.wait_for(work)

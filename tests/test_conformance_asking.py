@@ -218,7 +218,7 @@ def test_what_every_requirement_needs_is_asked_for_once() -> None:
         shared, own = ask(made, 1), ask(made, 2)
         made.prepare([("a", lambda _: [shared]), ("b", lambda _: [shared, own]), ("c", lambda _: [own])])
         for name in "abc":
-            made.wait_for(name)
+            made.crew.wait_for(name)
         assert made.planned == 2
         assert len(server.received) == 2
 
@@ -228,7 +228,7 @@ def test_a_transient_error_is_asked_again_at_most_twice(status: int) -> None:
     """A good request three times in all; then it is not judged, and says so."""
     with session(lambda _: reply(status, {}, ("Retry-After", "0"))) as (made, server):
         made.prepare([("generate.full", lambda _: [ask(made)])])
-        made.wait_for("generate.full")
+        made.crew.wait_for("generate.full")
         assert len(server.received) == 3
         result = made.tally.result("generate.full")
     assert result.outcome == "not-judged"
@@ -264,11 +264,11 @@ def test_a_family_stops_at_its_first_unexpected_picture() -> None:
     """A server that accepts what it must refuse bills each: one is enough to know."""
     with session(lambda _: reply(200, GOOD)) as (made, server):
         made.prepare([("x", lambda _: [refused(made, number) for number in range(5)])])
-        made.wait_for("x")
+        made.crew.wait_for("x")
         assert len(server.received) == 1
     with session(lambda _: reply(400, {"error": {"message": "m", "type": "t"}})) as (made, server):
         made.prepare([("x", lambda _: [refused(made, number) for number in range(5)])])
-        made.wait_for("x")
+        made.crew.wait_for("x")
         assert len(server.received) == 5
 
 
@@ -277,7 +277,7 @@ def test_the_budget_ends_a_check() -> None:
     with session(lambda _: reply(200, GOOD), budget=Budget(2)) as (made, server):
         made.prepare([(str(number), lambda _, n=number: [ask(made, n)]) for number in range(6)])  # type: ignore[misc]  # n is bound early
         for number in range(6):
-            made.wait_for(str(number))
+            made.crew.wait_for(str(number))
         assert len(server.received) == 2
         assert isinstance(made.fatal, BudgetExhausted)
 
@@ -325,4 +325,4 @@ def test_a_crash_in_a_thread_reaches_whoever_waits() -> None:
     with session(lambda _: reply(200, GOOD)) as (made, _):
         made.prepare([("x", broken)])
         with pytest.raises(AttributeError):
-            made.wait_for("x")
+            made.crew.wait_for("x")

@@ -79,7 +79,7 @@ def _at_once(session: Session, requests: Sequence[Request], attempt: int) -> lis
     for name, request in zip(names, requests, strict=True):
         session.background(name, partial(ask, request))
     for name in names:
-        session.wait_for(name)
+        session.crew.wait_for(name)
     return sorted(answers, key=lambda exchange: exchange.number)
 
 
