@@ -18,7 +18,7 @@ from testcard import schemas
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound
 from testcard.core.target import Slo
-from testcard.load.plan import CLOSED, CROWD, MEASURED, OPEN, REPLACE, LoadPlan
+from testcard.load.plan import CLOSED, CROWD, MEASURED, OPEN, PROBE, REPLACE, LoadPlan
 from testcard.load.preview import GLANCE_S
 from testcard.load.slo import slo_name
 from testcard.load.stage import Stage
@@ -71,6 +71,8 @@ def judge_slos(samples: Sequence[Sample], slos: Sequence[Slo], case: Case) -> tu
         case = replace(case, invalid=case.invalid or _REPLACED)
     if plan.loop == CROWD:
         case = replace(case, invalid=case.invalid or _CROWD)
+    if plan.loop == PROBE:
+        case = replace(case, invalid=case.invalid or _PROBE)
     found = []
     for slo in slos:
         name = slo_name(slo) + (f" at {slo.size}" if slo.size else "")
@@ -102,13 +104,14 @@ def judge_claims(
         if claim.measure == "freshness":
             found.append(_fresh(glances, bound, case))
             continue
-        why = {OPEN: None, CLOSED: _CLOSED, REPLACE: _REPLACED, CROWD: _CROWD}[case.plan.loop]
+        why = {OPEN: None, CLOSED: _CLOSED, REPLACE: _REPLACED, CROWD: _CROWD, PROBE: _PROBE}[case.plan.loop]
         found.append(_judged(samples, bound, replace(case, invalid=case.invalid or why), to_picture=True))
     return tuple(found)
 
 
 _CLOSED = "it is about people who come when they like, and a closed loop asks less of a slow server: --scenario steady"
 _CROWD = "a crowd goes over the limit on purpose, so its latencies say nothing about others: --scenario steady"
+_PROBE = "its requests look for the limit, so their latencies say nothing about others: --scenario steady"
 _REPLACED = "a preview cancels what is slow, so its latencies are those of the quick answers: --scenario steady"
 
 

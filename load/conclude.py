@@ -19,6 +19,7 @@ from testcard.load.bound import Case, Judged, Sample, judge_claims, judge_slos
 from testcard.load.collect import CAPPED
 from testcard.load.crowd.summary import CrowdRecords
 from testcard.load.generator import Generator
+from testcard.load.limitlab.summary import LimitRecords
 from testcard.load.mix import told
 from testcard.load.plan import CLOSED, MEASURED, OPEN, PHASES, REPLACE, LoadPlan
 from testcard.load.preview import Screen
@@ -94,10 +95,12 @@ def conclude(
     plan = plan if isinstance(plan, LoadPlan) else LoadPlan.from_json(dict(plan))
     seen = _Seen(plan)
     crowds = CrowdRecords()
+    limits = LimitRecords()
     for record in records:
         seen.add(record)
         crowds.add(record)
-    validity, reason = _validity(seen.all, generator, plan.loop)
+        limits.add(record)
+    validity, reason = _validity(seen.all, generator, plan.loop) if plan.limit is None else ("ok", None)
     case = Case(plan, price_usd, reason)
     glances = seen.screen.glances(plan.seed) if seen.screen else ()
     on_claims = judge_claims(seen.samples, claims, case, glances)
@@ -109,7 +112,9 @@ def conclude(
         validity=validity,
         arrivals=every.arrivals,
         # A crowd goes on asking after the span within which its clients first ask.
-        offered_rate_per_s=achieved_per_s if plan.crowd else every.offered_per_s(plan.duration_s),
+        offered_rate_per_s=achieved_per_s
+        if plan.at_most and plan.loop != CLOSED
+        else every.offered_per_s(plan.duration_s),
         achieved_rate_per_s=achieved_per_s,
         duration_s=plan.duration_s,
         latency_s=named(every.latency),
@@ -128,12 +133,13 @@ def conclude(
         clients=plan.clients if plan.loop == CLOSED else None,
         think_s=plan.think_s if plan.loop == CLOSED else None,
         mix=told(plan.mix) if len(plan.mix) > 1 else None,
-        stages=() if plan.crowd else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
+        stages=() if plan.crowd or plan.limit else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
         by_size=_sizes(seen.by_size),
         preview=seen.screen.figures(plan) if seen.screen else None,
         crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed, complete=_complete(generator))
         if plan.crowd
         else None,
+        limit=limits.summary(plan.limit, plan.seed) if plan.limit else None,
         notes=_notes(plan, seen, generator, reason),
     )
 

@@ -1,12 +1,13 @@
 """The plan of a load: every arrival's time, computed before the first is sent.
 
-Four ways to come by an arrival, `loop`:
+Five ways to come by an arrival, `loop`:
 
 - `open`: arrivals are due at times of their own, at the rates of the stages (stage.py); nothing waits for an answer;
 - `closed`: so many clients, each of whom asks, waits for the answer, thinks, and asks again. The plan holds what they
   would ask of a server that answered at once: the most that can be sent, and cost;
 - `crowd`: so many clients ask within a span, and each that is refused asks again as its retry policy says
   (crowd/). The plan holds every request that there may be, at the earliest;
+- `probe`: requests look for the limit, each wave where the answers so far leave most open (limitlab/);
 - `replace`: one person types; each prompt comes a seeded while after the last one, and replaces it.
 """
 
@@ -21,13 +22,14 @@ from testcard.core.limit import constraints
 from testcard.core.record import Jsonable
 from testcard.core.target import Limit
 from testcard.load.crowd.plan import CrowdPlan
+from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.mix import PLAIN, Kind, apportioned, assigned
 from testcard.load.stage import MEASURED, PHASES, WARMUP, Stage, counts, offsets, stage_at
 
 __all__ = ["ARRIVALS", "LOOPS", "MEASURED", "PHASES", "WARMUP", "Arrival", "LoadPlan", "Stage"]
 
 ARRIVALS = ("constant", "poisson")
-OPEN, CLOSED, REPLACE, CROWD = LOOPS = ("open", "closed", "replace", "crowd")
+OPEN, CLOSED, REPLACE, CROWD, PROBE = LOOPS = ("open", "closed", "replace", "crowd", "probe")
 _JITTER_S = 0.25
 
 
@@ -81,6 +83,8 @@ class LoadPlan(Jsonable):
     gap_s: tuple[float, float] = (0.0, 0.0)
     """Under `replace`: the shortest and the longest time from one prompt to the next."""
     crowd: CrowdPlan | None = None
+    limit: LimitPlan | None = None
+    """Of `probe`."""
 
     @property
     def size(self) -> str | None:
@@ -119,12 +123,13 @@ class LoadPlan(Jsonable):
     @property
     def at_most(self) -> bool:
         """Whether it holds the most that there can be, and how much is sent is for the answers to say."""
-        return self.loop in (CLOSED, CROWD)
+        return self.loop in (CLOSED, CROWD, PROBE)
 
     @property
     def key(self) -> str:
         """Role of the key that it uses."""
-        return "main" if self.crowd is None else self.crowd.key
+        special = self.crowd or self.limit
+        return "main" if special is None else special.key
 
     def usd(self, price: float | None) -> float | None:
         """What the images cost, or None where the price is unknown."""
@@ -136,10 +141,14 @@ class LoadPlan(Jsonable):
             return counts(self.stages)
         if self.crowd is not None:
             return [self.clients * self.crowd.tries(stage.name) for stage in self.stages]
+        if self.limit is not None:
+            return [self.limit.count]
         return [len(times) for times in _times(self)]
 
     def images_in(self, stage: int) -> int:
         """Images that a stage asks for."""
+        if self.limit is not None:
+            return self.limit.images
         return sum(kind.n * number for kind, number in zip(self.mix, self._by_kind(stage), strict=True))
 
     def arrivals_of(self, stage: int, size: str | None) -> int:
@@ -179,8 +188,9 @@ class LoadPlan(Jsonable):
         return stage_at(self.stages, offset_s)
 
     def keeps(self, limit: Limit) -> bool:
-        """Whether what it sends stays within a declared limit, in every window of it. A crowd does not mean to."""
-        if self.loop == CROWD:
+        """Whether what it sends stays within a declared limit, in every window of it. A crowd does not mean to, nor
+        does a probe."""
+        if self.loop in (CROWD, PROBE):
             return False
         if self.loop == CLOSED:
             # However the server delays them, two requests of one client are at least a thought apart.

@@ -8,8 +8,9 @@ from testcard.core.errors import UsageError
 from testcard.core.quantity import human_s, size_px
 from testcard.core.target import Limit, Target
 from testcard.load.crowd.plan import CrowdPlan
+from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.mix import PLAIN, Kind, Weighted, mixed, parse_weighted
-from testcard.load.plan import ARRIVALS, CLOSED, CROWD, OPEN, REPLACE, LoadPlan
+from testcard.load.plan import ARRIVALS, CLOSED, CROWD, OPEN, PROBE, REPLACE, LoadPlan
 from testcard.load.scenario import Scenario, scenario
 from testcard.load.stage import MEASURED, Stage
 
@@ -50,6 +51,8 @@ def plan_load(
         raise UsageError(f"--policy means nothing to the scenario {shape.name}: only a crowd asks again")
     if shape.loop == CROWD and warmup_s:
         raise UsageError(f"--warmup means nothing to the scenario {shape.name}: it would use up the limit")
+    if shape.loop == PROBE:
+        return _probing(shape, target, duration_s, warmup_s, seed)
     crowd = CrowdPlan.of(target, policies or shape.policies) if shape.loop == CROWD else None
     clients = shape.clients if clients is None else clients
     think_s = shape.think_s if think_s is None else think_s
@@ -104,6 +107,28 @@ def plan_load(
     return plan
 
 
+def _probing(shape: Scenario, target: Target, duration_s: float | None, warmup_s: float | None, seed: int) -> LoadPlan:
+    """The plan of an investigation: at most so many requests, for at most so long."""
+    if warmup_s:
+        raise UsageError(f"--warmup means nothing to the scenario {shape.name}: it would use up the limit")
+    limit = LimitPlan.of(target, duration_s)
+    stage = Stage(shape.name, MEASURED, limit.total_s, limit.count / limit.total_s)
+    return LoadPlan(
+        scenario=shape.name,
+        rate_per_s=stage.rate_per_s,
+        duration_s=limit.total_s,
+        warmup_s=0.0,
+        arrivals=shape.arrivals,
+        processes=1,
+        seed=seed,
+        in_flight_cap=shape.in_flight_cap,
+        stages=(stage,),
+        model=target.model,
+        loop=shape.loop,
+        limit=limit,
+    )
+
+
 def _crowds(crowd: CrowdPlan, clients: int, span_s: float) -> tuple[Stage, ...]:
     """One crowd, one stage, the pause after it included; at the rate of all the requests that there may be."""
     found = []
@@ -148,6 +173,7 @@ def _check_loop(
         CLOSED: "its clients ask when they have been answered; use --clients and --think",
         REPLACE: "one person types at a pace of their own",
         CROWD: "its clients ask within --duration, and again as their --policy says; use --clients",
+        PROBE: "its requests come when they tell most",
         OPEN: "its arrivals come at a rate; --clients and --think are of the scenario closed",
     }[shape.loop]
     given = {
@@ -155,7 +181,7 @@ def _check_loop(
         "--arrivals": arrivals is not None and shape.loop != OPEN,
         "--clients": clients is not None and shape.loop not in (CLOSED, CROWD),
         "--think": think is not None and shape.loop != CLOSED,
-        "--processes": processes > 1 and shape.loop in (REPLACE, CROWD),
+        "--processes": processes > 1 and shape.loop in (REPLACE, CROWD, PROBE),
     }
     for option, applies in given.items():
         if applies:
@@ -247,6 +273,8 @@ def allowance(plan: LoadPlan, limit: Limit) -> str:
         return "fewer --clients, or a longer --think"
     if plan.loop == CROWD:
         return "a crowd goes over it on purpose"
+    if plan.loop == PROBE:
+        return "it goes over it on purpose"
     if plan.loop == REPLACE:
         return f"one person types {plan.rate_per_s * 60:.0f} prompts a minute: that takes a key that allows as many"
     return f"for this duration and seed the highest rate is {highest_rate_per_s(plan, limit):.3g}/s"
@@ -260,6 +288,9 @@ def pace(plan: LoadPlan) -> str:
         )
     if plan.loop == CROWD:
         return f"{plan.clients} clients within {human_s(plan.duration_s)}, and again as their policy says"
+    if plan.limit is not None:
+        most, span = plan.limit.most_requests, human_s(plan.limit.most_s)
+        return f"at most {most} requests in {span} to identify it, then two waits; 1 image if refused bodies count"
     if plan.loop == REPLACE:
         shortest, longest = plan.gap_s
         return f"one person, a prompt every {human_s(shortest)} to {human_s(longest)}"

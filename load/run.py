@@ -29,6 +29,8 @@ from testcard.load.brief import VARIABLE, Brief
 from testcard.load.collect import Collector, Progress
 from testcard.load.ending import Ending
 from testcard.load.generator import Generator, WorkerReport
+from testcard.load.limitlab.laboratory import Laboratory
+from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.overload import Overload
 from testcard.load.plan import LoadPlan
 
@@ -74,6 +76,10 @@ def run(
         TestcardError: the workers did not start.
         KeyboardInterrupt: stopped by the user; what was recorded is kept.
     """
+    if plan.limit is not None:
+        return _investigate(
+            plan, plan.limit, target, keyring, directory, writer, redactor, budget, started, first_number, on_progress
+        )
     header_values(target)  # what a worker would stumble over is said here
     budget.reserve(plan.images)
     private = Path(tempfile.mkdtemp(prefix="testcard-load-"))
@@ -100,6 +106,39 @@ def run(
         if load.failed:
             _keep_log(private, directory, redactor)
         shutil.rmtree(private, ignore_errors=True)
+        report.write(directory)
+    return report
+
+
+def _investigate(
+    plan: LoadPlan,
+    limit: LimitPlan,
+    target: Target,
+    keyring: Keyring,
+    directory: Path,
+    writer: RunWriter,
+    redactor: Redactor,
+    budget: Budget,
+    started: float,
+    first_number: int,
+    on_progress: Callable[[Progress], None] | None,
+) -> Generator:
+    """Look for the limit of a key: a few requests, each when it tells most, from this process."""
+    report = Generator(cores=len(os.sched_getaffinity(0)))
+    try:
+        Laboratory(
+            plan,
+            limit,
+            target,
+            keyring,
+            writer=writer,
+            redactor=redactor,
+            budget=budget,
+            started=started,
+            first_number=first_number,
+            on_progress=on_progress,
+        ).run()
+    finally:
         report.write(directory)
     return report
 

@@ -6,25 +6,16 @@ Pure functions of a LoadSummary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.quantity import human_s
 from testcard.core.summary import LoadSummary
+from testcard.reports.limits import limit_tables
 from testcard.reports.overview import BOUND_SIGNS
+from testcard.reports.table import Table
 
 _QUANTILES = ("p50", "p95", "p99")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: its first column names the rows."""
-
-    title: str
-    note: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def tables(load: LoadSummary) -> Iterator[Table]:
@@ -33,6 +24,8 @@ def tables(load: LoadSummary) -> Iterator[Table]:
         yield from _crowds(load.crowd)
     if load.preview is not None:
         yield _preview(load.preview)
+    if load.limit is not None:
+        yield from limit_tables(load.limit)
     if len(load.stages) > 1:
         yield _stages(load)
     if load.by_size:

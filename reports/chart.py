@@ -61,11 +61,11 @@ def age_over_time(ages: Sequence[tuple[float, float]], shape: Shape) -> str:
     """The age of the picture on the screen by the moment."""
     line = [Point(t, s, f"{human_s(s)} old at {t:.4g} s") for t, s in ages]
     most = max((s for _, s in ages), default=1.0)
-    step = _round_step(most / 5)
+    step = round_step(most / 5)
     y_axis = [Tick(step * number, human_s(step * number)) for number in range(math.ceil(most / step - 1e-9) + 1)]
     end = ages[-1][0] if ages else 1.0
     return draw(
-        "Age of the picture on the screen", [Layer("line-age", line, dots=True)], _ticks(end, shape), y_axis, shape
+        "Age of the picture on the screen", [Layer("line-age", line, dots=True)], time_ticks(end, shape), y_axis, shape
     )
 
 
@@ -149,19 +149,21 @@ def _latency_axis(seconds: Sequence[float]) -> list[Tick]:
 
 
 def _rate_axis(most: float) -> list[Tick]:
-    step = _round_step(most / 5)
+    step = round_step(most / 5)
     return [Tick(step * number, f"{step * number:.4g}/s") for number in range(math.ceil(most / step - 1e-9) + 1)]
 
 
 def _time_axis(bins: Sequence[Bin], shape: Shape) -> list[Tick]:
-    return _ticks(bins[-1].start_s + bins[-1].width_s if bins else 1.0, shape)
+    return time_ticks(bins[-1].start_s + bins[-1].width_s if bins else 1.0, shape)
 
 
-def _ticks(end: float, shape: Shape) -> list[Tick]:
-    step = _round_step(end / shape.ticks)
+def time_ticks(end: float, shape: Shape) -> list[Tick]:
+    """Labels of an axis of seconds."""
+    step = round_step(end / shape.ticks)
     return [Tick(step * number, f"{step * number:.6g} s") for number in range(math.floor(end / step + 1e-9) + 1)]
 
 
-def _round_step(least: float) -> float:
+def round_step(least: float) -> float:
+    """The first of 1, 2, 5, 10, … that is not less."""
     decade = 10.0 ** math.floor(math.log10(max(least, 1e-6)))
     return next(step * decade for step in (1, 2, 5, 10) if step * decade >= least * 0.9999)

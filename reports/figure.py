@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from testcard.core.limitlab import LimitSummary
 from testcard.core.outcome import LOAD_OUTCOMES
 from testcard.core.summary import LoadSummary
 from testcard.reports.chart import (
@@ -17,6 +18,7 @@ from testcard.reports.chart import (
     percentile_curve,
 )
 from testcard.reports.drawing import Shape
+from testcard.reports.limits import promised_and_true, timeline
 from testcard.reports.overview import bounds, demand
 from testcard.reports.series import LoadSeries
 
@@ -45,6 +47,8 @@ class Figure:
 
 def figures(load: LoadSummary, series: LoadSeries) -> Iterator[Figure]:
     """The charts of a load run; those without data are left out."""
+    if load.limit is not None:
+        yield from _limit(load.limit)
     marks = tuple((stage.begins_s, stage.name) for stage in load.stages) if len(load.stages) > 1 else ()
     if ages := series.ages():
         yield _ages(ages)
@@ -61,6 +65,7 @@ _LOOPS = {
     "closed": " Measured in a closed loop: a slow server was asked less.",
     "crowd": " Single requests of clients who ask again, not what each client lived through.",
     "replace": " Only prompts that no other replaced in time were answered.",
+    "probe": " They look for the limit, and go over it on purpose.",
 }
 """What a caption adds, by the loop that the figures were measured in."""
 
@@ -72,6 +77,25 @@ def _ages(ages: Sequence[tuple[float, float]]) -> Figure:
         (("line-age", "age"),),
         lambda shape: age_over_time(ages, shape),
     )
+
+
+def _limit(limit: LimitSummary) -> Iterator[Figure]:
+    if limit.timeline:
+        yield _drawn(
+            "Admissions and refusals",
+            "Each request that passed is one step up. A refusal stands on the level that was reached; the line from it "
+            "ends at the moment that its Retry-After promised.",
+            (("mark-passed", "passed"), ("mark-refused", "refused"), ("line-promise", "promised")),
+            lambda shape: timeline(limit, shape),
+        )
+    if limit.promises:
+        yield _drawn(
+            "Promised and true waits",
+            "Upwards what each refusal promised, to the right the wait until the identified limiter would have "
+            "admitted a request. Below the line a client that obeys comes too early, above it waits for nothing.",
+            (("mark-promise", "refusals"), ("line-exact", "exact")),
+            lambda shape: promised_and_true(limit, shape),
+        )
 
 
 def _percentiles(load: LoadSummary, series: LoadSeries) -> Figure:

@@ -44,6 +44,7 @@ TILES: dict[str, str] = {
     "closed": ", closed loop",
     "replace": ", not replaced",
     "crowd": ", single requests",
+    "probe": ", on the limited key",
 }
 """What stands beside a figure by the loop that it was measured in."""
 BOUND_SIGNS: dict[str, str] = {"kept": "✓", "refuted": "✗", "inconclusive": "?"}
@@ -229,6 +230,8 @@ def _pace(load: LoadSummary) -> str:
         return "as one person types"
     if load.loop == "crowd":
         return "by clients who ask again"
+    if load.loop == "probe":
+        return "to find the limit"
     return load.arrivals_process + (" on average" if len({stage.rate_per_s for stage in load.stages}) > 1 else "")
 
 

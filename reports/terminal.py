@@ -9,8 +9,9 @@ from testcard.core.outcome import FAIL, NOT_JUDGED, WARN
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
 from testcard.reports import overview
-from testcard.reports.breakdown import Table, tables
+from testcard.reports.breakdown import tables
 from testcard.reports.printable import one_line, printable
+from testcard.reports.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,6 +13,7 @@ from testcard.load.ratelimit.observation import Floats, Past
 from testcard.load.ratelimit.population import Population
 
 _WITHIN = 0.05
+_UNTOLD = 0.05
 _OR = 0.1
 """A kind this probable is named beside the first."""
 
@@ -41,6 +42,8 @@ class Fitted:
     """Requests that pass at once after a pause."""
     at_least: int
     """Requests that passed in all."""
+    refusals_count: bool | None = None
+    """Whether refused requests use up the limit; None where the answers do not tell."""
 
     def parts(self) -> tuple[Part | None, ...]:
         """The figures."""
@@ -78,7 +81,9 @@ def estimate(
             window = _part(column["window"])
         if "surplus" in column:
             burst = _part(column["limit"] + column["surplus"])
-    return Fitted(kind, float(shares[leader]), tuple(others), limit, window, burst, passed)
+    counts = float(np.mean(column["refused"])) if "refused" in column else 0.5
+    told = None if _UNTOLD < counts < 1 - _UNTOLD else counts > _UNTOLD
+    return Fitted(kind, float(shares[leader]), tuple(others), limit, window, burst, passed, told)
 
 
 def _part(values: Floats) -> Part:

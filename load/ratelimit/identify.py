@@ -34,6 +34,7 @@ _LARGE = 0.5
 _PART = 0.08
 _RISK = 0.3
 _MOVES = 2
+_LIKELY, _STIRRED = 0.9, 8
 _WAVE_COST = 0.3
 """What each wave costs beside its requests: asking again is cheap, and looks at a new moment."""
 _PATIENCE = 0.6
@@ -106,6 +107,8 @@ class Identification:
         for population in self._populations:
             population.update(self._past, self._dice, _MOVES)
         self._restart(everything=surprised)
+        if self.shares().max() > _LIKELY:
+            self._leader().stir(self._past, self._dice, _STIRRED)
 
     def shares(self) -> Floats:
         """How probable each kind is, among the kinds that we know."""

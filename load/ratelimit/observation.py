@@ -56,7 +56,7 @@ class Past:
     def __init__(self, waves: Sequence[Wave]) -> None:
         trip = round_trip_s(waves)
         self.waves = tuple(waves)
-        self.jitter_s = min(_MOST_JITTER_S, max(_LEAST_JITTER_S, 0.45 * trip))
+        self.jitter_s = min(_MOST_JITTER_S, max(_LEAST_JITTER_S, 0.45 * trip + _spread_s(waves) / 2))
         """How far the moment of a decision may lie from where we put it."""
         self.times: Floats = np.array([_decided_s(wave, trip) for wave in waves], dtype=float)
         self.sent: Ints = np.array([wave.sent for wave in waves], dtype=int)
@@ -135,6 +135,16 @@ def round_trip_s(waves: Sequence[Wave]) -> float:
     if refused:
         return median(refused)
     return min((one.answered_s - one.sent_s for wave in waves for one in wave.observations), default=0.0)
+
+
+def _spread_s(waves: Sequence[Wave]) -> float:
+    """Within how long the requests of a wave left, if it goes badly: a busy machine does not send them at once."""
+    spans = sorted(
+        max(one.sent_s for one in wave.observations) - min(one.sent_s for one in wave.observations)
+        for wave in waves
+        if wave.sent > 1
+    )
+    return spans[int(0.8 * (len(spans) - 1))] if spans else 0.0
 
 
 def _decided_s(wave: Wave, trip_s: float) -> float:

@@ -87,6 +87,11 @@ class Population:
         for _ in range(moves):
             self._move(past, dice, 1.0)
 
+    def stir(self, past: Past, dice: np.random.Generator, moves: int) -> None:
+        """Move the parameter sets about once more: few that survived must not look surer than they are."""
+        for _ in range(moves if self.kind.parameters else 0):
+            self._move(past, dice, 1.0)
+
     def restart(self, past: Past, dice: np.random.Generator) -> None:
         """Look again from the beginning; keep what is better, the old or the new."""
         if not self.kind.parameters:

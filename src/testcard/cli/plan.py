@@ -54,7 +54,8 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
             f"or, if those do not count, up to {check['limited_images']} images"
         )
     click.echo(f"load    {'at most ' if loading['at_most'] else ''}{_line(loading)}")
-    click.echo(f"        {loading['scenario']}: {loading['pace']}; asks for {loading['asks']}")
+    asks = f"; asks for {loading['asks']}" if loading["asks"] else ""
+    click.echo(f"        {loading['scenario']}: {loading['pace']}{asks}")
     for stage in loading["stages"]:
         click.echo(f"        {_stage(stage)}")
     if loading["limit"] is not None:

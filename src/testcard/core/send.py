@@ -51,6 +51,7 @@ class Sender:
         judge: what to say about each answer; pure.
         sink: where the record of each exchange goes.
         started: the run's zero on `time.monotonic()`.
+        first_number: of the first record.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Sender:
         budget: Budget,
         redactor: Redactor,
         started: float | None = None,
+        first_number: int = 1,
     ) -> None:
         self._target = target
         self._keyring = keyring
@@ -72,7 +74,7 @@ class Sender:
         self._headers = header_values(target)
         self._keys = Redactor(keyring.values)
         self._started = time.monotonic() if started is None else started
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first_number)
         self._lock = threading.Lock()
         self._client = Client(target, redactor, self._started)
         self._media_client = Client(target, redactor, self._started)

@@ -9,6 +9,7 @@ from typing import Any
 
 from testcard.core.crowd import CrowdSummary
 from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.limitlab import LimitSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.record import Jsonable
 
@@ -118,6 +119,8 @@ class LoadSummary(Jsonable):
     processes: int = 1
     crowd: CrowdSummary | None = None
     """What became of crowds, where the scenario sends them."""
+    limit: LimitSummary | None = None
+    """What was found out about a key's limit, where the scenario drives it over."""
     loop: str = "open"
     """`open`; `closed`: clients waited for their answers; `replace`: each prompt replaced the one in flight;
     `crowd`: clients who were refused asked again."""

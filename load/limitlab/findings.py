@@ -1,0 +1,85 @@
+"""What the investigation of a limit says about the requirements of the catalogue. Pure functions of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from testcard.core.record import Finding, Record
+from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, LimitPlan
+from testcard.load.limitlab.reading import Kept, kept_waits, most_within
+
+_BEYOND = 3
+"""As many more than the limit may pass before it counts as not enforced."""
+
+
+def findings(records: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:
+    """The findings; what its records cannot show is left to `check`."""
+    seen = [record for record in records if record.stage == IDENTIFY]
+    refused = [record for record in seen if record.outcome == "limited"]
+    passed = [record for record in seen if record.outcome in ("valid", "invalid", "refused")]
+    if refused:
+        yield Finding(
+            "limit.enforced",
+            held=True,
+            expected=f"429 over {limit.requests} requests in {limit.window_s:g} s",
+            actual=f"{len(refused)} of {len(seen)} requests were refused",
+            evidence=(refused[0].number,),
+        )
+    else:
+        yield from _never_refused(passed, limit)
+    for record in records:
+        if record.stage == SCOPE and record.status is not None and refused:
+            yield Finding(
+                "limit.per-key",
+                held=record.outcome != "limited",
+                expected="the second key is served while the limited one is refused",
+                actual=f"{record.status} for the second key",
+                evidence=(refused[0].number, record.number),
+            )
+    yield from _waits(kept_waits([record for record in records if record.stage == KEEP]))
+
+
+def _never_refused(passed: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:
+    """More came, and faster, than any limiter of that limit lets through; bodies that are refused need not count."""
+    pictures = [record for record in passed if record.outcome != "refused"]
+    most = most_within([record.sent_s or 0.0 for record in pictures], limit.window_s)
+    if most > 2 * limit.requests + _BEYOND:
+        yield Finding(
+            "limit.enforced",
+            held=False,
+            expected=f"429 over {limit.requests} requests in {limit.window_s:g} s",
+            actual=f"{most} requests passed within {limit.window_s:g} s, and no 429 came",
+            evidence=(pictures[-1].number,),
+        )
+
+
+def _waits(waits: Sequence[Kept]) -> Iterator[Finding]:
+    for wait in waits:
+        if wait.half is not None:
+            yield Finding(
+                "limit.retry-after-tight",
+                held=wait.half.outcome == "limited",
+                expected=f"a request half way through {wait.promised_s:g} s is refused",
+                actual=f"{wait.half.status} after {wait.promised_s / 2:g} s",
+                evidence=(wait.refused.number, wait.half.number),
+            )
+            if wait.half.outcome == "limited" and _kept_before(waits, wait):
+                yield Finding(
+                    "limit.refusals-free",
+                    held=wait.after.outcome != "limited",
+                    expected=f"a request after {wait.promised_s:g} s passes, one refused in between or not",
+                    actual=f"{wait.after.status} a second after that",
+                    evidence=(wait.refused.number, wait.half.number, wait.after.number),
+                )
+        else:
+            yield Finding(
+                "limit.retry-after-honest",
+                held=wait.after.outcome != "limited",
+                expected=f"a request {wait.promised_s:g} s after the refusal passes",
+                actual=f"{wait.after.status} a second after that",
+                evidence=(wait.refused.number, wait.after.number),
+            )
+
+
+def _kept_before(waits: Sequence[Kept], wait: Kept) -> bool:
+    return any(other.half is None and other.after.outcome != "limited" for other in waits if other is not wait)

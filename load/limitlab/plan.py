@@ -1,0 +1,67 @@
+"""What the scenario `limit` may cost, known before the first request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from testcard.core.errors import UsageError
+from testcard.core.record import Jsonable
+from testcard.core.target import Limit, Target
+
+IDENTIFY, KEEP, SCOPE = STAGES = ("identify", "keep", "scope")
+"""What a request is for: to identify the limiter, to keep a wait, to see whether a second key is limited too."""
+_TIMES = 6
+_WINDOWS = 12.0
+WAITS = 2
+_BEYOND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPlan(Jsonable):
+    """Bounds of the investigation of one key's limit."""
+
+    key: str
+    requests: int
+    """The declared limit."""
+    window_s: float
+    most_requests: int
+    """To identify it."""
+    most_s: float
+    """How long that may take."""
+
+    @classmethod
+    def of(cls, target: Target, most_s: float | None) -> LimitPlan:
+        """Six times the declared limit, within twelve of its windows.
+
+        Raises:
+            UsageError: the target declares no limited key.
+        """
+        if target.limited is None:
+            raise UsageError(
+                "--scenario limit needs a key that may be driven over its limit: declare its limit in "
+                "[target.limited] (requests, window_s), and name its variable in [target.keys]"
+            )
+        limit = target.limited
+        return cls(
+            "limited", limit.requests, limit.window_s, _TIMES * limit.requests, most_s or _WINDOWS * limit.window_s
+        )
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(self.requests, self.window_s)
+
+    @property
+    def count(self) -> int:
+        """The most requests in all: identification twice if refused bodies do not count, waits, the other key."""
+        free = 2 * self.requests
+        return 1 + free + self.most_requests + WAITS * (2 * self.requests + _BEYOND + 2) + 1
+
+    @property
+    def images(self) -> int:
+        """The most of them that may bring a picture: all but the bodies that are refused whatever happens."""
+        return self.count - 2 * self.requests - 1
+
+    @property
+    def total_s(self) -> float:
+        """The longest that it takes, unless a server asks to wait longer than its window."""
+        return self.most_s + WAITS * 2 * self.window_s
