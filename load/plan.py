@@ -239,6 +239,8 @@ def _times(plan: LoadPlan) -> tuple[list[float], ...]:
     seed = f"{plan.seed} {plan.scenario}"
     if plan.loop == OPEN:
         return tuple(offsets(plan.stages, plan.arrivals, seed))
+    if plan.limit is not None:
+        return ([0.0] * plan.limit.count,)  # each when it tells most: nobody knows when, and the earliest is now
     every = _asked_at_once(plan, seed) if plan.loop == CLOSED else _typed(plan, seed)
     found: list[list[float]] = []
     begin = 0.0

@@ -16,6 +16,16 @@ import pytest
 
 from testcard import schemas
 from testcard.cli import COMMANDS
+from testcard.core.limitlab import (
+    AdmissionFigures,
+    ClientFigures,
+    LimiterFigures,
+    LimitEvent,
+    LimitSummary,
+    PromiseFigures,
+    RetryAfterFigures,
+    WaitFigures,
+)
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Picture, Record
@@ -30,7 +40,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 DOCS = "\n".join(path.read_text(encoding="utf-8") for path in PAGES if path.parent.name == "docs")
 WRITTEN = (
     Record, Finding, Picture, Header, Skip, Footer, Summary, Cost, RequirementResult, LoadSummary, Bound,
-    StageFigures, SizeFigures, PreviewFigures,
+    StageFigures, SizeFigures, PreviewFigures, LimitSummary, LimiterFigures, RetryAfterFigures, AdmissionFigures,
+    WaitFigures, PromiseFigures, ClientFigures, LimitEvent,
 )  # fmt: skip
 DECLARED = (Target, Limit, Slo, KnownFailure)
 INTERNAL = {"public_keys", "slos", "known_failures"}
