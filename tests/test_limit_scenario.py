@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from testcard import schemas
 from testcard.core.record import Record
 from testcard.core.summary import Summary
 from testcard.core.target import Limit
@@ -166,6 +168,8 @@ def test_a_limit_is_found_out_with_one_image(tmp_path: Path) -> None:
         code, summary = load(tmp_path, base_url, "--duration", "10s")
     found = summary["load"]["limit"]
     assert code == 0
+    Draft202012Validator(schemas.json_schema("summary")).validate(summary)
+    assert Summary.from_json(summary).to_json() == summary
     assert summary["cost"]["images"] == 1
     assert found["requests"] == summary["cost"]["requests"] == len(found["timeline"]) + 1
     assert found["limiter"]["limit"] == 5
