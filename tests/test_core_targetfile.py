@@ -206,6 +206,7 @@ def test_a_typo_is_named_with_what_was_meant(tmp_path: Path, text: str, said: st
         "headers = {x = 5}",
         'headers = {"x y" = "1"}',
         'headers = {x = "a\\nb"}',
+        'headers = {authorization = "Bearer sk-1"}',
         "limit = 600",
         "limit = {window_s = 60}",
         "limit = {requests = 0}",
