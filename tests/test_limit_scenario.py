@@ -21,10 +21,11 @@ from testcard.load.limitlab.findings import findings
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE
 from testcard.load.limitlab.reading import bodies_count, kept_waits, most_within, observed
 from testcard.load.limitlab.summary import LimitRecords
+from testcard.load.ratelimit import Fitted, Part
 from testcard.mock_server import MockSettings, running
 from testcard.reports.breakdown import tables
 
-PLAN = LimitPlan("limited", requests=3, window_s=10.0, most_requests=18, most_s=120.0)
+PLAN = LimitPlan("limited", requests=3, window_s=10.0, most_requests=18, most_s=120.0, most_at_once=3)
 
 
 def record(number: int, at: float, outcome: str, *, stage: str = IDENTIFY, wait: str | None = None) -> Record:
@@ -100,6 +101,24 @@ def waits(*after: tuple[float, str], wait: str = "4") -> list[Record]:
 def test_findings_follow_from_the_records(records: list[Record], expected: dict[str, bool]) -> None:
     """Each requirement is judged by what its records show, and by nothing else."""
     assert outcomes(records) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "confidence", "expected"),
+    [
+        (3.0, 0.99, {"limit.enforced": True}),  # as declared
+        (6.0, 0.99, {"limit.enforced": True}),  # within what the probe of a check lets pass as well
+        (9.0, 0.99, {"limit.enforced": False}),  # three times as many, window after window
+        (2.0, 0.99, {"limit.granted": False, "limit.enforced": True}),  # fewer than declared
+        (9.0, 0.8, {"limit.enforced": True}),  # not sure enough to accuse
+    ],
+)
+def test_a_limiter_breaks_a_requirement_only_where_it_is_sure(
+    limit: float, confidence: float, expected: dict[str, bool]
+) -> None:
+    """A window of the declared length that admits another number is named, and no doubtful one."""
+    fitted = Fitted("sliding-log", confidence, (), Part(limit, 0.99), Part(10.1, 0.99), None, 30)
+    assert {one.requirement: one.held for one in findings(FULL, PLAN, fitted)} == expected
 
 
 def test_a_refusal_in_between_must_not_postpone() -> None:

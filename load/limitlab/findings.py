@@ -7,16 +7,37 @@ from collections.abc import Iterator, Sequence
 from testcard.core.record import Finding, Record
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, LimitPlan
 from testcard.load.limitlab.reading import Kept, kept_waits, most_within
+from testcard.load.ratelimit import Fitted
 
+_SURE, _SAME = 0.95, 0.05
+_WINDOWS = ("fixed-clock", "fixed-first", "sliding-log")
 _BEYOND = 3
 """As many more than the limit may pass before it counts as not enforced."""
 
 
-def findings(records: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:
-    """The findings; what its records cannot show is left to `check`."""
+def findings(records: Sequence[Record], limit: LimitPlan, fitted: Fitted | None = None) -> Iterator[Finding]:
+    """The findings; what its records cannot show is left to `check`.
+
+    Args:
+        fitted: the limiter, where it was identified.
+    """
     seen = [record for record in records if record.stage == IDENTIFY]
     refused = [record for record in seen if record.outcome == "limited"]
+    first = refused[:1]
     passed = [record for record in seen if record.outcome in ("valid", "invalid", "refused")]
+    if refused:
+        other = fitted is not None and not _as_declared(fitted, limit)
+        if other and fitted is not None and fitted.limit is not None:
+            name = "limit.enforced" if fitted.limit.value > limit.requests else "limit.granted"
+            yield Finding(
+                name,
+                held=False,
+                expected=f"{limit.requests} requests in {limit.window_s:g} s",
+                actual=f"{fitted.limit.value:g} in {limit.window_s:g} s, then 429, window after window",
+                evidence=(refused[0].number,),
+            )
+            if name == "limit.enforced":
+                refused = []
     if refused:
         yield Finding(
             "limit.enforced",
@@ -25,18 +46,28 @@ def findings(records: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:
             actual=f"{len(refused)} of {len(seen)} requests were refused",
             evidence=(refused[0].number,),
         )
-    else:
+    elif not any(record.outcome == "limited" for record in seen):
         yield from _never_refused(passed, limit)
     for record in records:
-        if record.stage == SCOPE and record.status is not None and refused:
+        if record.stage == SCOPE and record.status is not None and first:
             yield Finding(
                 "limit.per-key",
                 held=record.outcome != "limited",
                 expected="the second key is served while the limited one is refused",
                 actual=f"{record.status} for the second key",
-                evidence=(refused[0].number, record.number),
+                evidence=(first[0].number, record.number),
             )
     yield from _waits(kept_waits([record for record in records if record.stage == KEEP]))
+
+
+def _as_declared(fitted: Fitted, limit: LimitPlan) -> bool:
+    """False only where a window of the declared length certainly admits another number than declared."""
+    if fitted.kind not in _WINDOWS or fitted.limit is None or fitted.window_s is None:
+        return True
+    sure = min(fitted.confidence, fitted.limit.confidence, fitted.window_s.confidence) >= _SURE
+    same = abs(fitted.window_s.value - limit.window_s) <= _SAME * limit.window_s
+    most = limit.most_at_once + _BEYOND
+    return not (sure and same and not limit.requests <= fitted.limit.value <= most)
 
 
 def _never_refused(passed: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:

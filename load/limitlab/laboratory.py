@@ -32,10 +32,10 @@ from testcard.load.collect import Progress
 from testcard.load.limitlab.findings import findings
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, WAITS, LimitPlan
 from testcard.load.plan import MEASURED, LoadPlan
-from testcard.load.ratelimit import Bounds, Identification, Observation
+from testcard.load.ratelimit import Bounds, Fitted, Identification, Observation
 
 _AT_ONCE = 64
-_ENOUGH = 1.6
+_ENOUGH = 2.5
 """Times the declared limit: when as many refused bodies passed, they do not count."""
 _JUST_AFTER_S = 1.0
 """How long after its end a wait is tested: the header speaks in whole seconds."""
@@ -73,6 +73,7 @@ class Laboratory:
         self._billable = False
         self._scoped = False
         self._seen: list[Record] = []
+        self._fitted: Fitted | None = None
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="limit")
         self._sender = Sender(
             target,
@@ -94,11 +95,12 @@ class Laboratory:
         """
         try:
             identification = self._identify()
+            self._fitted = identification.verdict()
             self._keep_waits(identification)
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._sender.close()
-            for finding in findings(self._seen, self._limit):
+            for finding in findings(self._seen, self._limit, self._fitted):
                 self._writer.add(finding)
 
     # The sink of the sender: every record passes here.
@@ -147,6 +149,7 @@ class Laboratory:
                 self._look_at_second_key()
             elif not self._billable and free >= _ENOUGH * self._limit.requests and not self._refused():
                 self._billable = True
+                time.sleep(self._limit.window_s)  # should they count after all, they are forgotten by then
                 identification = self._identification(first)
         return identification
 

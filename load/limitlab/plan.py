@@ -28,6 +28,8 @@ class LimitPlan(Jsonable):
     """To identify it."""
     most_s: float
     """How long that may take."""
+    most_at_once: int = 0
+    """What a window may admit with a burst in it, as declared."""
 
     @classmethod
     def of(cls, target: Target, most_s: float | None) -> LimitPlan:
@@ -42,8 +44,14 @@ class LimitPlan(Jsonable):
                 "[target.limited] (requests, window_s), and name its variable in [target.keys]"
             )
         limit = target.limited
+        burst = int((limit.burst or 1.0) * limit.requests) + 1 if limit.burst else limit.requests
         return cls(
-            "limited", limit.requests, limit.window_s, _TIMES * limit.requests, most_s or _WINDOWS * limit.window_s
+            key="limited",
+            requests=limit.requests,
+            window_s=limit.window_s,
+            most_requests=_TIMES * limit.requests,
+            most_s=most_s or _WINDOWS * limit.window_s,
+            most_at_once=burst,
         )
 
     @property
@@ -53,13 +61,13 @@ class LimitPlan(Jsonable):
     @property
     def count(self) -> int:
         """The most requests in all: identification twice if refused bodies do not count, waits, the other key."""
-        free = 2 * self.requests
+        free = 3 * self.requests
         return 1 + free + self.most_requests + WAITS * (2 * self.requests + _BEYOND + 2) + 1
 
     @property
     def images(self) -> int:
         """The most of them that may bring a picture: all but the bodies that are refused whatever happens."""
-        return self.count - 2 * self.requests - 1
+        return self.count - 3 * self.requests - 1
 
     @property
     def total_s(self) -> float:
