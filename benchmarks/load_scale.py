@@ -56,7 +56,8 @@ def _halves(loaded: Loaded) -> tuple[float, float]:
     seen = loaded.meter.seen
     first, middle, last = seen[len(seen) // 10], seen[len(seen) // 2], seen[-1]
     each = [
-        (after[1] - before[1]) / (after[0] - before[0]) * 1e6 for before, after in ((first, middle), (middle, last))
+        (sum(after[1].values()) - sum(before[1].values())) / (after[0] - before[0]) * 1e6
+        for before, after in ((first, middle), (middle, last))
     ]
     return each[0], each[1]
 

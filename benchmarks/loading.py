@@ -38,9 +38,7 @@ class Served:
     @property
     def target(self) -> Target:
         size = f"{self.side}x{self.side}"
-        return Target(
-            f"http://127.0.0.1:{self.port}/v1", model="m", auth="none", timeout_s=30.0, sizes=(size,), default_size=size
-        )
+        return Target(f"http://127.0.0.1:{self.port}/v1", model="m", timeout_s=30.0, sizes=(size,), default_size=size)
 
 
 @contextmanager
@@ -59,44 +57,55 @@ def serving(picture_bytes: int, *options: str) -> Iterator[Served]:
 
 @dataclass(slots=True)
 class Meter:
-    """CPU and memory of a load's processes while it runs."""
+    """CPU and memory of a load's processes while it runs. What it takes itself counts as the parent's."""
 
-    seen: list[tuple[int, float]] = field(default_factory=list)
-    """Arrivals done, and CPU seconds spent by then: by this process, the worker and the judging process."""
+    seen: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Arrivals done, and the CPU seconds spent by then: by `parent`, `worker` and `judging`."""
     peak_rss: dict[str, int] = field(default_factory=dict)
+    _parts: list[tuple[str, psutil.Process]] = field(default_factory=list)
 
     def look(self, progress: Progress) -> None:
         """Note how far it is."""
-        me = psutil.Process()
-        cpu = _cpu(me)
-        for child in me.children(recursive=True):
-            try:
-                words = " ".join(child.cmdline())
-                if "picture_server" in words:
-                    continue
-                kind = "judging" if "judging" in words else "worker"
-                cpu += _cpu(child)
-                self.remember(kind, child.memory_info().rss)
-            except psutil.Error:
-                return  # it is ending: the last look stands
-        self.remember("parent", me.memory_info().rss)
         if not progress.done:
             self.seen.clear()  # only the last look before the load began
+            self._parts = _processes()
+        cpu: dict[str, float] = {}
+        for kind, process in self._parts:
+            try:
+                with process.oneshot():
+                    times, memory = process.cpu_times(), process.memory_info()
+            except psutil.Error:
+                return  # it is ending: the last look stands
+            cpu[kind] = cpu.get(kind, 0.0) + times.user + times.system
+            self.remember(kind, memory.rss)
         self.seen.append((progress.done, cpu))
 
-    def cpu_s_per_arrival(self) -> float:
-        """Over the load: from when all were ready to when nearly all was judged."""
+    def cpu_s_by_process(self) -> dict[str, float]:
+        """CPU seconds per arrival, from when all were ready to when nearly all was judged."""
         (_, before), (done, after) = self.seen[0], self.seen[-1]
-        return (after - before) / done
+        return {kind: (spent - before.get(kind, 0.0)) / done for kind, spent in after.items()}
+
+    def cpu_s_per_arrival(self) -> float:
+        """The same of all processes together."""
+        return sum(self.cpu_s_by_process().values())
 
     def remember(self, kind: str, rss: int) -> None:
         """Keep the largest."""
         self.peak_rss[kind] = max(self.peak_rss.get(kind, 0), rss)
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
+def _processes() -> list[tuple[str, psutil.Process]]:
+    """The processes of a load; looking for them takes longer than looking at them."""
+    me = psutil.Process()
+    found = [("parent", me)]
+    for child in me.children(recursive=True):
+        try:
+            words = " ".join(child.cmdline())
+        except psutil.Error:
+            continue
+        if "picture_server" not in words:
+            found.append(("judging" if "judging" in words else "worker", child))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ class Loaded:
 def load(target: Target, *, keep: bool = True, **options: Any) -> Loaded:
     """One load, as `testcard load` runs it."""
     plan = plan_load(target, response_format="b64_json", **options)
-    redactor, started, meter = Redactor(), time.monotonic(), Meter()
+    keyring = Keyring(target, {"TESTCARD_API_KEY": "sk-no-server-asks-for-it-0123456789"})  # redacted as any other
+    redactor, started, meter = Redactor(keyring.values), time.monotonic(), Meter()
     looked = 0.0
 
     def look(progress: Progress) -> None:
@@ -128,7 +138,7 @@ def load(target: Target, *, keep: bool = True, **options: Any) -> Loaded:
         directory = Path(folder)
         writer = RunWriter(directory, Header("0", "load", "", target.describe(), 1, load=plan.to_json()), redactor)
         generator = run(
-            plan, target, Keyring(target, {}), directory=directory, writer=writer, redactor=redactor, budget=Budget(),
+            plan, target, keyring, directory=directory, writer=writer, redactor=redactor, budget=Budget(),
             started=started, on_progress=look,
         )  # fmt: skip
         writer.end(Footer("complete", "", writer.records))

@@ -28,6 +28,7 @@ import sys
 import time
 import zlib
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 
 _SEND_BUFFER = 128 * 1024  # so that what was handed over has nearly arrived
@@ -65,6 +66,7 @@ class Answers:
         self._front = base64.b64encode(whole[:_FRONT])
         self._rest = base64.b64encode(whole[_FRONT:]) + b'"}]}'
         self._made = 0
+        self._dated = (0, b"")
         self.size_bytes = len(self._next_body()[0]) + len(self._rest)
 
     def _next_body(self) -> tuple[bytes, bytes]:
@@ -72,12 +74,18 @@ class Answers:
         own = base64.b64encode(_chunk(b"tEXt", b"n\0%010d" % self._made))
         return b'{"created": %d, "data": [{"b64_json": "' % time.time() + self._front + own, self._rest
 
+    def _date(self) -> bytes:
+        now = int(time.time())
+        if now != self._dated[0]:
+            self._dated = now, formatdate(now, usegmt=True).encode()
+        return self._dated[1]
+
     def next(self, request_id: bytes) -> list[memoryview]:
         """One answer, in the pieces to send."""
         start, rest = self._next_body()
         head = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\nContent-Length: %d\r\n\r\n"
-            % (request_id, len(start) + len(rest))
+            b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/json\r\nX-Request-Id: %s\r\n"
+            b"Content-Length: %d\r\n\r\n" % (self._date(), request_id, len(start) + len(rest))
         )
         if len(rest) < 4096:
             return [memoryview(head + start + rest)]

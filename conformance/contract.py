@@ -7,8 +7,10 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from testcard import schemas
+from testcard.conformance.leak import is_inside
 from testcard.core.limit import BURST_S
 from testcard.core.target import Keyring, Limit, Target
 
@@ -49,6 +51,17 @@ class Contract:
     def smallest(self) -> str | None:
         """The declared size with the fewest pixels."""
         return min(self.target.sizes, key=lambda size: _sides(size)[0] * _sides(size)[1], default=None)
+
+    @cached_property
+    def known_hosts(self) -> frozenset[str]:
+        """The hosts that its clients are told of."""
+        hosts = {self.target.host, *(urlsplit(f"//{host}").hostname or "" for host in self.target.media_hosts)}
+        return frozenset(hosts | ({"localhost", "127.0.0.1", "::1"} if self.target.on_loopback else set()))
+
+    @cached_property
+    def inside(self) -> bool:
+        """Whether it stands inside a network; such an API may well name its neighbours to those who reach it."""
+        return is_inside(self.target.host) and not self.target.on_loopback
 
     def nullable(self, field: str) -> bool:
         """Whether the request schema lets a field be null, which means: as if it were left out."""

@@ -150,18 +150,24 @@ class Connections:
         self._arena = arena
         self._pools: dict[tuple[str, str], ConnectionPool] = {}
 
-    def ask(self, method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> Reply:
-        """One request and its answer. Whatever goes wrong is in the Reply; nothing is sent twice."""
+    def ask(self, method: str, url: str, headers: list[tuple[str, str]]) -> Reply:
+        """One request without a body, and its answer. Whatever goes wrong is in the Reply; nothing is sent twice."""
         try:
-            head = _head(method, url, headers, body)
+            message = head(method, url, headers) + b"\r\n"
+        except (ValueError, UnicodeError) as error:
+            return _unasked(url, error)
+        return self.exchange(method, url, message)
+
+    def exchange(self, method: str, url: str, message: bytes) -> Reply:
+        """The same for a message that is complete."""
+        try:
             pool = self._pool(url)
         except (ValueError, UnicodeError) as error:
-            now = time.monotonic()
-            return Reply(now, failure=Failure("connect", f"{url!r} cannot be asked: {error}"))
+            return _unasked(url, error)
         partial = _Partial(time.monotonic(), self._arena)
         try:
             with gevent.Timeout(self._timeout_s) as deadline:
-                partial.receive(pool, method, head + (body or b""))
+                partial.receive(pool, method, message)
         except gevent.Timeout as expired:
             if expired is not deadline:
                 raise
@@ -288,13 +294,20 @@ class _Partial:
         return Reply(self.sent, self.first_byte, self.last_byte, response, failure, None, len(body))
 
 
-def _head(method: str, url: str, headers: list[tuple[str, str]], body: bytes | None) -> bytes:
+def _unasked(url: str, error: Exception) -> Reply:
+    return Reply(time.monotonic(), failure=Failure("connect", f"{url!r} cannot be asked: {error}"))
+
+
+def head(method: str, url: str, headers: list[tuple[str, str]]) -> bytes:
+    """The lines in front of a request's body, but for its length and the empty line.
+
+    Raises:
+        ValueError: such lines cannot be sent.
+    """
     parts = urlsplit(url)
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
     lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
     lines += [f"{name}: {value}" for name, value in headers]
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}")
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a header holds a line break")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    return "\r\n".join([*lines, ""]).encode("latin-1", "replace")

@@ -8,7 +8,6 @@ taken.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,15 +20,15 @@ from gevent.pool import Group
 from testcard.core.exchange import Exchange, Failure, Request
 from testcard.core.mediahost import refusal
 from testcard.core.redact import Redactor
-from testcard.core.target import Keyring, header_secrets, header_values
+from testcard.core.target import Keyring, header_secrets
 from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
-from testcard.core.wire import request_headers
 from testcard.load.arena import Arena, Lease
 from testcard.load.brief import Brief
 from testcard.load.connection import REPLACED, Connections, Replaced, Reply
 from testcard.load.handover import Delivery, Planned
-from testcard.load.journal import Journal
+from testcard.load.journal import TOGETHER_S, Journal
 from testcard.load.loop import LOOPS
+from testcard.load.message import Messages
 from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
 from testcard.load.sender import Prepared
@@ -97,16 +96,16 @@ class Dispatcher:
         self._cap = brief.plan.worker_cap(worker)
         self.arrivals: Sequence[Arrival] = brief.plan.share(worker)
         keyring = Keyring(brief.target)
-        self._key = keyring.get(brief.plan.key) if brief.target.auth == "bearer" else None
-        self._headers = header_values(brief.target)
-        self._redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
-        self._shown: dict[tuple[str, str], tuple[str, str]] = {}
+        redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
+        like = Request(case="", body=b"", key=brief.plan.key)
+        self._messages = Messages(brief.target, keyring, redactor, like)
         self._connections = Connections(
             most=self._cap * brief.plan.most_n,
             timeout_s=brief.target.timeout_s,
             ca_file=brief.target.ca_file,
             arena=arena,
         )
+        self._flushing = gevent.get_hub().loop.timer(TOGETHER_S)
         self._under_way = Group()
         self.counts = Counts(planned=len(self.arrivals))
 
@@ -123,10 +122,10 @@ class Dispatcher:
     def prepare(self, arrival: Arrival, due: float) -> Prepared:
         """All of a request that can be made before its time, an absolute one."""
         request = request_of(self.plan, arrival)
-        request_id = str(uuid.uuid4())
-        headers = request_headers(self._headers, request, self._key, request_id)
         number = self._brief.first_number + arrival.index
-        return Prepared(arrival, request, number, request_id, headers, self._since_start(due))
+        return Prepared(
+            arrival, request, number, *self._messages.next(request.body or b""), planned_s=self._since_start(due)
+        )
 
     def send(self, prepared: Prepared) -> gevent.Greenlet | None:
         """Send a request now; returns who waits for its answer, or None where it was dropped."""
@@ -142,14 +141,14 @@ class Dispatcher:
         self.counts.sent += 1
         self._note(b'{"sent":%d,"s":%.6f}' % (asked.arrival.index, self._since_start(time.monotonic())))
         url = self._target.base_url + request.path
-        reply = self._connections.ask(request.method, url, asked.headers, request.body)
+        reply = self._connections.exchange(request.method, url, asked.message)
         fetched, replaced = self._fetch_all(_picture_urls(reply), asked)
         exchange = Exchange(
             request=request,
             number=asked.number,
             url=url,
             request_id=asked.request_id,
-            sent_headers=self._redacted(asked.headers, asked.request_id),
+            sent_headers=asked.sent_headers,
             at=at,
             planned_s=asked.planned_s,
             media=tuple(ended.exchange for ended in fetched),
@@ -210,7 +209,7 @@ class Dispatcher:
         reason = refusal(url, self._target)
         if reason is not None:
             return Reply(time.monotonic(), failure=Failure("not-fetched", reason))
-        return self._connections.ask("GET", url, _PICTURE_HEADERS, None)
+        return self._connections.ask("GET", url, _PICTURE_HEADERS)
 
     def _came(self, reply: Reply) -> dict[str, Any]:
         """What an exchange says of its reply."""
@@ -222,20 +221,9 @@ class Dispatcher:
             "failure": reply.failure,
         }
 
-    def _redacted(self, headers: list[tuple[str, str]], request_id: str) -> tuple[tuple[str, str], ...]:
-        """The header lines without secrets. All but the request id are the same each time."""
-        return tuple([line if line[1] == request_id else self._redacted_line(line) for line in headers])
-
-    def _redacted_line(self, line: tuple[str, str]) -> tuple[str, str]:
-        shown = self._shown.get(line)
-        if shown is None:
-            (shown,) = self._redactor.headers([line])
-            self._shown[line] = shown
-        return shown
-
     def _note(self, line: bytes) -> None:
         if self._journal.note(line):
-            gevent.get_hub().loop.run_callback(self._journal.flush)  # what comes together is written together
+            self._flushing.start(self._journal.flush)
 
     def _since_start(self, moment: float) -> float:
         return round(moment - self._brief.started, 6)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import dataclasses
 import marshal
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from operator import attrgetter
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from testcard.core.exchange import Exchange, Failure, Request, Response
 from testcard.load.arena import Lease, Reading
 from testcard.load.plan import Arrival
 
 _LENGTH = struct.Struct("!Q")
+_BLOCK = 256 * 1024
 END = _LENGTH.pack(0)
 """Follows the last frame; without it the worker was cut off."""
 
@@ -64,19 +66,42 @@ def frame(delivery: Delivery) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
-def messages(stream: BinaryIO, arena: Reading) -> Iterator[tuple[Planned, Exchange] | None]:
-    """The exchanges of a worker, and what was planned; at the end None, if the worker said that it was done."""
-    while len(head := stream.read(_LENGTH.size)) == _LENGTH.size:
-        (length,) = _LENGTH.unpack(head)
-        if length == 0:
+def messages(
+    stream: BufferedIOBase, arena: Reading, idle: Callable[[], None] = lambda: None
+) -> Iterator[tuple[Planned, Exchange] | None]:
+    """The exchanges of a worker, and what was planned; at the end None, if the worker said that it was done.
+
+    Args:
+        idle: called each time that there is nothing left to take, before waiting for more.
+    """
+    for data in _frames(stream, idle):
+        if not data:
             yield None
-            return
-        data = stream.read(length)
-        if len(data) < length:
             return
         planned, flat, places = marshal.loads(data)  # noqa: S302 (written by frame() in a process of ours)
         bodies = (None if place is None else arena.take(*place) for place in places)
         yield Planned(*planned), _whole(flat, bodies)
+
+
+def _frames(stream: BufferedIOBase, idle: Callable[[], None]) -> Iterator[bytes]:
+    """What was framed, as often as possible several for one call of the system. A part of a frame is none."""
+    data, missing = b"", 0
+    while True:
+        idle()
+        more = stream.read(missing) if missing > _BLOCK else stream.read1(_BLOCK)
+        if not more:
+            return
+        data += more
+        begin = 0
+        while len(data) >= begin + _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(data, begin)
+            end = begin + _LENGTH.size + length
+            missing = end - len(data)
+            if missing > 0:
+                break
+            yield data[begin + _LENGTH.size : end]
+            begin = end
+        data = data[begin:]
 
 
 def _flat(exchange: Exchange) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,17 +21,16 @@ from testcard.core.record import Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import redacted
 from testcard.core.target import Keyring, header_secrets
-from testcard.core.transcript import billed_images, echoes, record_of, unkeyed
+from testcard.core.transcript import billed_images, echoes, may_hold_key, record_of, unkeyed
 from testcard.core.wire import curl
 from testcard.load.arena import Reading
 from testcard.load.brief import Brief
 from testcard.load.classify import classify
 from testcard.load.ending import Ending
 from testcard.load.handover import Planned, messages
-from testcard.load.journal import Journal
+from testcard.load.journal import TOGETHER_S, Journal
 from testcard.load.sampling import decoded_every
 
-_PIPE_BYTES = 256 * 1024
 _NICENESS = 10  # the worker's stamps and the server come first
 
 
@@ -48,10 +48,10 @@ class Recorder:
 
     def record(self, planned: Planned, exchange: Exchange) -> Record:
         """The judged record of one arrival."""
-        if exchange.response is not None:
+        if exchange.response is not None and may_hold_key(exchange, self._redactor):
             seen = echoes(exchange.response, self._keys)
             exchange = replace(exchange, secrets_seen=seen) if seen else exchange
-        exchange = unkeyed(exchange, self._redactor)
+            exchange = unkeyed(exchange, self._redactor)
         dropped = exchange.failure is not None and exchange.failure.kind == CANCELLED
         judgement = Judgement() if dropped else self._judge(exchange)  # what we broke off accuses nobody
         outcome = classify(exchange, judgement)
@@ -89,17 +89,19 @@ def main() -> None:
     arena = Reading(shared if shared >= 0 else None)
     contract, every = Contract.of(brief.target), decoded_every(brief.plan)
     recorder = Recorder(brief, worker, lambda exchange: judge(exchange, contract, full=exchange.number % every == 0))
-    stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb", _PIPE_BYTES)
+    stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     with Journal(brief.answers(worker)) as journal:
         journal.write({"ready": os.getpid()})
-        records, complete = 0, False
-        for message in messages(stream, arena):
+        records, complete, flushed = 0, False, 0.0
+        for message in messages(stream, arena, journal.flush):
             if message is None:
                 complete = True
                 break
             journal.note(recorder.line(*message))
-            journal.flush()
             records += 1
+            if (now := time.monotonic()) - flushed > TOGETHER_S:
+                journal.flush()
+                flushed = now
         journal.write({"footer": {"records": records, "complete": complete}})
 
 

@@ -29,12 +29,12 @@ from testcard.load.arena import Arena
 from testcard.load.brief import Brief
 from testcard.load.dispatch import Dispatcher
 from testcard.load.handover import END, Delivery, frame
-from testcard.load.journal import Journal
+from testcard.load.journal import TOGETHER_S, Journal
 
 _TICK_S = 0.01
 _POLL_S = 0.02
 _GRACE_S = 3.0
-_MOST_TOGETHER = 16
+_MOST_TOGETHER_BYTES = 1024 * 1024
 
 _brief = Brief.read()
 _stopped = Event()
@@ -171,8 +171,12 @@ class _Worker:
         ended = False
         while not ended:
             waiting = [self._queue.get()]
-            while not self._queue.empty() and len(waiting) < _MOST_TOGETHER:
+            if self._backlog < _MOST_TOGETHER_BYTES:
+                gevent.sleep(TOGETHER_S)  # the judging process is woken once for all of them
+            size = len(waiting[0] or b"")
+            while not self._queue.empty() and size < _MOST_TOGETHER_BYTES:
                 waiting.append(self._queue.get())
+                size += len(waiting[-1] or b"")
             ended = waiting[-1] is None
             data = b"".join([part for part in waiting if part is not None])
             self._pipe.sendall(data)

@@ -22,7 +22,10 @@ class Prepared:
     number: int
     """Of its record."""
     request_id: str
-    headers: list[tuple[str, str]]
+    sent_headers: tuple[tuple[str, str], ...]
+    """Redacted."""
+    message: bytes
+    """As it goes over the wire."""
     planned_s: float
     """On the run's clock."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding
-from testcard.conformance.leak import inside_address, is_inside, path_or_key
+from testcard.conformance.leak import inside_address, path_or_key
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
@@ -85,11 +84,7 @@ def _members(body: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Find
 
 def _leaks(body: dict[str, Any], response: Response, evidence: Evidence) -> Iterator[str]:
     """What of the server's inside stands in the answer: paths, keys, and addresses that no client can reach."""
-    target = evidence.contract.target
-    hosts = {target.host, *(urlsplit(f"//{host}").hostname or "" for host in target.media_hosts)}
-    known = frozenset(hosts | ({"localhost", "127.0.0.1", "::1"} if target.on_loopback else set()))
-    # An API inside a network may well name its neighbours to those who reach it.
-    private = is_inside(target.host) and not target.on_loopback
+    known, private = evidence.contract.known_hosts, evidence.contract.inside
     for name, text in (*_texts(body), *response.headers):
         on_disk = name in _ON_DISK and text.startswith("/")
         leak = path_or_key(text) or (f"the path {text[:_MOST_SHOWN]}" if on_disk else None)

@@ -130,8 +130,11 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The value of the first header line of that name, whatever its case."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        return self._first.get(name.lower())
+
+    @cached_property
+    def _first(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in reversed(self.headers)}
 
     @property
     def media_type(self) -> str:

@@ -36,6 +36,7 @@ class Redactor:
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
         self._runs = tuple(max(_LITERAL.findall(secret), key=len, default="").lower() for secret in long_enough)
         self._base64 = tuple({form for secret in long_enough for form in _base64_forms(secret)})
+        self._base64_bytes = tuple(form.encode() for form in self._base64)
 
     def text(self, text: str) -> str:
         """The text without secrets and without the signatures of signed URLs."""
@@ -51,19 +52,25 @@ class Redactor:
         if self._bytes is not None and self._may_hold(data):
             data = self._bytes.sub(MASK.encode(), data)
         if self._in_base64(data):
-            for form in self._base64:
-                data = data.replace(form.encode(), MASK.encode())
+            for form in self._base64_bytes:
+                data = data.replace(form, MASK.encode())
         return data
 
     def may_change(self, data: bytes) -> bool:
         """Whether a JSON text could hold what `json` would replace; False is certain."""
-        return b"=" in data or self._may_hold(data) or self._in_base64(data)
+        return b"=" in data or self.may_hold(data)
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether one of the secrets could stand there; False is certain."""
+        return self._may_hold(data) or self._in_base64(data)
 
     def _in_base64(self, data: bytes) -> bool:
         """Whether a secret stands there in base64; not in a string of megabytes, which is a picture."""
+        if not self._base64_bytes:
+            return False
         if len(data) > _LONGEST_PIECE:
-            data = b'"'.join(piece for piece in data.split(b'"') if len(piece) <= _LONGEST_PIECE)
-        return any(form.encode() in data for form in self._base64)
+            data = _without_pictures(data)
+        return any(form in data for form in self._base64_bytes)
 
     def _may_hold(self, data: bytes) -> bool:
         """Whether the letters of a secret that have one spelling only are there: a tenth of what the patterns cost.
@@ -98,6 +105,20 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.json(item) for item in value]
         return value
+
+
+def _without_pictures(data: bytes) -> bytes:
+    """The data without strings of megabytes, which are looked at and not copied."""
+    kept: list[bytes] = []
+    start = 0
+    while start < len(data):
+        quote = data.rfind(b'"', start, start + _LONGEST_PIECE + 1)
+        if quote < 0 and len(data) - start > _LONGEST_PIECE:
+            quote = data.find(b'"', start)  # the end of a string that is too long
+        else:
+            kept.append(data[start:] if quote < 0 else data[start:quote])
+        start = len(data) if quote < 0 else quote + 1
+    return b'"'.join(kept)
 
 
 def _base64_forms(secret: str) -> set[str]:

@@ -38,6 +38,8 @@ def record_of(
         more: further fields of the record.
     """
     request, response = exchange.request, exchange.response
+    if "held" not in more:
+        more["held"] = judgement.held
     wrong = bool(judgement.broken) or response is None or response.status >= 400
     fetches = exchange.media if picture_of is None else (exchange,)
     return Record(
@@ -70,7 +72,7 @@ def record_of(
         pictures=judgement.pictures,
         attempt=exchange.attempt,
         broken=judgement.broken,
-        **({"held": judgement.held} | more),
+        **more,
     )
 
 
@@ -137,6 +139,17 @@ def echoes(response: Response, redactor: Redactor) -> tuple[str, ...]:
         found.append("the body")
     found += [f"the header {name}" for name, value in response.headers if redactor.holds_secret(f"{name}: {value}")]
     return tuple(found)
+
+
+def may_hold_key(exchange: Exchange, redactor: Redactor) -> bool:
+    """Whether one of the redactor's secrets could stand in an answer; False is certain, and quickly known."""
+    response = exchange.response
+    if response is None:
+        return False
+    lines = [f"{name}: {value}" for name, value in response.headers]
+    lines += [fetch.url for fetch in exchange.media]
+    head = "\n".join(lines).encode("utf-8", "surrogatepass")
+    return redactor.may_hold(head) or redactor.may_hold(response.body)
 
 
 def unkeyed(exchange: Exchange, redactor: Redactor) -> Exchange:

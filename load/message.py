@@ -1,0 +1,55 @@
+"""The message of each arrival. All but the request id, the body and its length is the same each time, and made once.
+
+Only locustfile.py and what only it imports may import this.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+from testcard.core.exchange import Request
+from testcard.core.redact import Redactor
+from testcard.core.target import Keyring, Target, header_values
+from testcard.core.wire import request_headers
+from testcard.load.connection import head
+
+_NODE = 1 << 48
+
+
+class Messages:
+    """Makes the messages of one worker, of requests that differ in nothing but their bodies.
+
+    Args:
+        like: one of the requests.
+
+    Raises:
+        ValueError: a header of the target cannot be sent.
+    """
+
+    def __init__(self, target: Target, keyring: Keyring, redactor: Redactor, like: Request) -> None:
+        key = keyring.get(like.key) if like.key and target.auth == "bearer" else None
+        self._ids = _request_ids()
+        marker = next(self._ids)
+        lines = request_headers(header_values(target), like, key, marker)
+        self._before, *after = head(like.method, target.base_url + like.path, lines).split(marker.encode())
+        self._after = after[0] if after else b""
+        self._marked = bool(after)
+        self._shown = [(line[0], None if line[1] == marker else line[1]) for line in redactor.headers(lines)]
+
+    def next(self, body: bytes) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
+        """A new request id, the header lines as they are shown, and the message."""
+        request_id = next(self._ids)
+        own = request_id.encode() if self._marked else b""
+        message = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, own, self._after, len(body), body)
+        shown = tuple([(name, request_id if value is None else value) for name, value in self._shown])
+        return request_id, shown, message
+
+
+def _request_ids() -> Iterator[str]:
+    """UUIDs (RFC 9562, version 4), the first random and each one greater than the last: a tenth of the time."""
+    first = uuid.uuid4()
+    front, node = str(first)[:24], first.node
+    while True:
+        yield f"{front}{node:012x}"
+        node = (node + 1) % _NODE
