@@ -82,6 +82,9 @@ def waits(*after: tuple[float, str], wait: str = "4") -> list[Record]:
         ([record(n, n * 0.1, "valid") for n in range(1, 15)], {"limit.enforced": False}),
         # never refused, with bodies that need not count
         ([record(n, n * 0.1, "refused") for n in range(1, 15)], {}),
+        # one passed in the first half of a wait of 10 s, or in the second
+        ([*FULL, record(5, 4.0, "refused")], {"limit.enforced": True, "limit.retry-after-tight": False}),
+        ([*FULL, record(5, 6.0, "refused")], {"limit.enforced": True}),
         # a wait that was kept
         ([*FULL, *waits((5.0, "refused"))], {"limit.enforced": True, "limit.retry-after-honest": True}),
         # one that was too short

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from testcard.core.record import Finding, Record
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, LimitPlan
-from testcard.load.limitlab.reading import Kept, kept_waits, most_within
+from testcard.load.limitlab.reading import Kept, bodies_count, kept_waits, most_within, promised_s
 from testcard.load.ratelimit import Fitted
 
 _SURE, _SAME = 0.95, 0.05
 _WINDOWS = ("fixed-clock", "fixed-first", "sliding-log")
 _BEYOND = 3
+_LONG_S = 5.0
+"""Waits below it are too short to have a half: the header speaks in whole seconds."""
 """As many more than the limit may pass before it counts as not enforced."""
 
 
@@ -57,7 +59,30 @@ def findings(records: Sequence[Record], limit: LimitPlan, fitted: Fitted | None 
                 actual=f"{record.status} for the second key",
                 evidence=(first[0].number, record.number),
             )
+    yield from _too_long(seen)
     yield from _waits(kept_waits([record for record in records if record.stage == KEEP]))
+
+
+def _too_long(seen: Sequence[Record]) -> Iterator[Finding]:
+    """A request that passed before half of a promised wait was over: that needs no model of the limiter."""
+    counting = bodies_count(seen)
+    passed = [one for one in seen if one.outcome in ("valid", "invalid", "refused") and (counting or not one.violates)]
+    for refused in seen:
+        wait = promised_s(refused)
+        if wait is None or wait < _LONG_S or refused.last_byte_s is None:
+            continue
+        half = refused.last_byte_s + wait / 2
+        early = next((one for one in passed if refused.last_byte_s < (one.sent_s or 0.0) < half), None)
+        if early is not None:
+            after = (early.sent_s or 0.0) - refused.last_byte_s
+            yield Finding(
+                "limit.retry-after-tight",
+                held=False,
+                expected=f"no request passes in the first half of the {wait:g} s that a refusal asks for",
+                actual=f"one passed after {after:.1f} s",
+                evidence=(refused.number, early.number),
+            )
+            return
 
 
 def _as_declared(fitted: Fitted, limit: LimitPlan) -> bool:
