@@ -1,5 +1,8 @@
 """Load: plans arrivals, sends them from Locust workers in processes of their own, records each, draws verdicts."""
 
+from testcard.load.capacity.plan import DEFAULT_SLO
+from testcard.load.capacity.run import search
+from testcard.load.capacity.search import Look
 from testcard.load.collect import Progress
 from testcard.load.conclude import conclude
 from testcard.load.generator import Generator
@@ -10,8 +13,10 @@ from testcard.load.scenario import Scenario, scenario, scenarios
 from testcard.load.slo import parse_slo, slo_name
 
 __all__ = [
+    "DEFAULT_SLO",
     "Generator",
     "LoadPlan",
+    "Look",
     "Progress",
     "Scenario",
     "allowance",
@@ -24,5 +29,6 @@ __all__ = [
     "run",
     "scenario",
     "scenarios",
+    "search",
     "slo_name",
 ]

@@ -18,9 +18,10 @@ from testcard import schemas
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound
 from testcard.core.target import Slo
+from testcard.load.independence import Dependence, dependence, discount
 from testcard.load.plan import CLOSED, CROWD, MEASURED, OPEN, PROBE, REPLACE, LoadPlan
 from testcard.load.preview import GLANCE_S
-from testcard.load.slo import slo_name
+from testcard.load.slo import bound_of
 from testcard.load.stage import Stage
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED, Verdict, decide
 
@@ -42,6 +43,8 @@ class Sample:
     seen_s: float | None
     """To the last byte of the last picture."""
     stage: str | None = None
+    planned_s: float = 0.0
+    """When it was due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,12 @@ def judge_slos(samples: Sequence[Sample], slos: Sequence[Slo], case: Case) -> tu
         case = replace(case, invalid=case.invalid or _PROBE)
     found = []
     for slo in slos:
-        name = slo_name(slo) + (f" at {slo.size}" if slo.size else "")
-        bound = Bound(
-            name, "", slo.quantile, slo.bound_s, slo.confidence, asked=True, samples=0, misses=0, size=slo.size
-        )
+        bound = bound_of(slo)
         if plan.loop == CLOSED:
             met = f"what {plan.clients} clients met who waited for each answer and {human_s(plan.think_s)} more"
-            bound = replace(bound, id=f"{name} in a closed loop", statement=f"{met}: not what independent clients meet")
+            bound = replace(
+                bound, id=f"{bound.id} in a closed loop", statement=f"{met}: not what independent clients meet"
+            )
         found.append(_judged(samples, bound, case, to_picture=False))
     return tuple(found)
 
@@ -101,6 +103,9 @@ def judge_claims(
             samples=0, misses=0, size=claim.size, statement=claim.statement,
             source=f"“{claim.word}”, {claim.source}; the bound is our reading: {claim.bound_from}",
         )  # fmt: skip
+        if case.plan.search is not None:
+            found.append(Judged(replace(bound, verdict=INCONCLUSIVE, span=_PICTURE, advice=_SEARCH), {}))
+            continue
         if claim.measure == "freshness":
             found.append(_fresh(glances, bound, case))
             continue
@@ -110,6 +115,7 @@ def judge_claims(
 
 
 _CLOSED = "it is about people who come when they like, and a closed loop asks less of a slow server: --scenario steady"
+_SEARCH = "a search goes to where it breaks on purpose: --scenario steady at a rate of yours"
 _CROWD = "a crowd goes over the limit on purpose, so its latencies say nothing about others: --scenario steady"
 _PROBE = "its requests look for the limit, so their latencies say nothing about others: --scenario steady"
 _REPLACED = "a preview cancels what is slow, so its latencies are those of the quick answers: --scenario steady"
@@ -124,12 +130,12 @@ def _judged(samples: Sequence[Sample], bound: Bound, case: Case, *, to_picture: 
         case = replace(case, invalid=case.invalid or why)
         return Judged(_verdict(samples, bound, case, None, to_picture=to_picture)[0], {})
     shared = replace(bound, confidence=round(1 - (1 - bound.confidence) / len(parts), 9))
-    found: dict[str, tuple[Bound, float]] = {}
+    found: dict[str, tuple[Bound, float, int | None]] = {}
     for part, stages in parts.items():
         own = [sample for sample in samples if sample.stage in stages]
         found[part] = _verdict(own, replace(shared, stage=part), case, part, to_picture=to_picture)
-    worst, _ = max(found.values(), key=lambda one: (_URGENCY[one[0].verdict], one[1]))
-    return Judged(worst, {part: bound.verdict for part, (bound, _) in found.items()})
+    worst, _, _ = max(found.values(), key=lambda one: (_URGENCY[one[0].verdict], one[1]))
+    return Judged(worst, {part: bound.verdict for part, (bound, _, _) in found.items()})
 
 
 def _parts(plan: LoadPlan) -> dict[str, set[str]]:
@@ -145,10 +151,16 @@ def _measured(plan: LoadPlan) -> list[Stage]:
     return [stage for stage in plan.stages if stage.phase == MEASURED]
 
 
+def verdict_on(samples: Sequence[Sample], bound: Bound, case: Case) -> tuple[Bound, int | None]:
+    """The bound with its verdict on samples that are one whole; and how many more would decide it."""
+    found, _, further = _verdict(samples, bound, case, None, to_picture=False)
+    return found, further
+
+
 def _verdict(
     samples: Sequence[Sample], bound: Bound, case: Case, part: str | None, *, to_picture: bool
-) -> tuple[Bound, float]:
-    """The verdict on one part, and how bad it is among parts with the same one."""
+) -> tuple[Bound, float, int | None]:
+    """The verdict on one part, how bad it is among parts with the same one, and how many samples would decide."""
     own = [sample for sample in samples if bound.size is None or sample.size == bound.size]
     good = [sample for sample in own if sample.outcome == "valid"]
     spans = [sample.seen_s if to_picture else sample.latency_s for sample in good]
@@ -162,6 +174,10 @@ def _verdict(
         bound_s=bound.bound_s,
         confidence=bound.confidence,
     )
+    found = None
+    if case.invalid is None:
+        found = dependence(_in_order(own, to_picture=to_picture), q=bound.quantile, bound_s=bound.bound_s)
+    verdict = discount(verdict, found, q=bound.quantile, confidence=bound.confidence)
     apart = any(sample.seen_s != sample.latency_s for sample in good)
     span = _PICTURE if to_picture and apart else _ANSWER
     if case.plan.loop == CLOSED:
@@ -169,9 +185,37 @@ def _verdict(
     wrong_size = bound.size is not None and all(kind.size != bound.size for kind in case.plan.mix)
     longer = _longer_s(verdict, case.plan, bound.size, part)
     advice = f"load at its size: --size {bound.size}" if wrong_size else _advice(verdict, case, longer, part)
+    if found is not None:
+        bound = replace(
+            bound,
+            autocorrelation=round(found.autocorrelation, 4),
+            effective_samples=_worth(found, verdict),
+        )
+        advice = _together(advice, found, verdict)
     filled = _filled(replace(bound, span=span), verdict, case, advice)
     share = verdict.misses / max(1, verdict.samples)
-    return filled, {KEPT: filled.upper_s or 0.0, REFUTED: share, INCONCLUSIVE: longer}[filled.verdict]
+    badness = {KEPT: filled.upper_s or 0.0, REFUTED: share, INCONCLUSIVE: longer}[filled.verdict]
+    return filled, badness, verdict.further
+
+
+def _in_order(samples: Sequence[Sample], *, to_picture: bool) -> list[float]:
+    """Their spans in the order of arrival; infinite where nothing good came of one."""
+    found = []
+    for sample in sorted(samples, key=lambda sample: sample.planned_s):
+        span = sample.seen_s if to_picture else sample.latency_s
+        found.append(math.inf if span is None or sample.outcome != "valid" else span)
+    return found
+
+
+def _together(advice: str, found: Dependence, verdict: Verdict) -> str:
+    """The advice of a verdict that is open since arrivals were late together."""
+    if not found.near or verdict.unknown:
+        return advice
+    return f"{advice}; {verdict.samples} arrivals, late together, are worth {_worth(found, verdict)} independent ones"
+
+
+def _worth(found: Dependence, verdict: Verdict) -> int:
+    return max(1, math.floor(verdict.samples * found.worth))
 
 
 def _fresh(glances: Sequence[float], bound: Bound, case: Case) -> Judged:

@@ -5,72 +5,26 @@ So an interrupted or killed run is concluded from its file, later, by the same r
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from testcard.core.loadpart import SizeFigures, StageFigures
-from testcard.core.quantile import quantile, quantiles
-from testcard.core.quantity import human_s
+from testcard.core.quantile import quantiles
 from testcard.core.record import Record
-from testcard.core.summary import LoadSummary
+from testcard.core.summary import Bound, LoadSummary
 from testcard.core.target import Slo
-from testcard.load.bound import Case, Judged, Sample, judge_claims, judge_slos
-from testcard.load.collect import CAPPED
+from testcard.load.bound import Case, Judged, judge_claims, judge_slos
+from testcard.load.capacity.outcome import searched
+from testcard.load.capacity.plan import DEFAULT_SLO
 from testcard.load.crowd.summary import CrowdRecords
 from testcard.load.generator import Generator
 from testcard.load.limitlab.summary import LimitRecords
 from testcard.load.mix import told
-from testcard.load.plan import CLOSED, MEASURED, OPEN, PHASES, REPLACE, LoadPlan
-from testcard.load.preview import Screen
+from testcard.load.plan import CLOSED, MEASURED, OPEN, LoadPlan
 from testcard.load.sampling import sampled
-from testcard.load.tally import GOOD, Tally, named, rounded
-
-LATE_S = 0.020
-LATE_SHARE = 0.10
-"""The generator is late when the slowest hundredth of its requests left later than planned by more than both
-20 ms and 10 % of the median latency."""
-BUSY_SHARE = 0.9
-"""The generator is busy when a worker used more of its core than this; Locust warns at the same share."""
-
-
-class _Seen:
-    """What one pass over the records gathers; seconds."""
-
-    def __init__(self, plan: LoadPlan) -> None:
-        self.all = Tally()
-        self.by_stage: defaultdict[str, Tally] = defaultdict(Tally)
-        self.by_size: defaultdict[str, Tally] = defaultdict(Tally)
-        self.samples: list[Sample] = []
-        self.screen = Screen() if plan.loop == REPLACE else None
-        self.capped = 0
-        """Dropped because too many were under way, not because their worker had died."""
-        self.warmup = 0
-        self.arrivals = 0
-        self._several = len({kind.size for kind in plan.mix}) > 1
-
-    def add(self, record: Record) -> None:
-        if record.phase not in PHASES or record.outcome is None:
-            return
-        self.arrivals += 1
-        if self.screen is not None:
-            self.screen.add(record)
-        if record.phase != MEASURED:
-            self.warmup += 1
-            return
-        self.all.add(record)
-        if record.stage is not None:
-            self.by_stage[record.stage].add(record)
-        if self._several and record.size is not None:
-            self.by_size[record.size].add(record)
-        self.capped += record.outcome == "dropped" and CAPPED in (record.failure or "")
-        if record.outcome == "cancelled":
-            return  # by us: it says nothing about how long it would have taken
-        latency = seen = None
-        if record.outcome in GOOD and record.last_byte_s is not None and record.sent_s is not None:
-            latency = record.last_byte_s - record.planned_s
-            seen = latency if record.media_s is None else record.media_s - record.planned_s
-        self.samples.append(Sample(record.size, record.outcome, latency, seen, record.stage))
+from testcard.load.seen import Seen, seen_by_stage
+from testcard.load.tally import Tally, named, rounded
+from testcard.load.validity import OK, validity
 
 
 def conclude(
@@ -93,23 +47,34 @@ def conclude(
         price_usd: of one image, for the advice on what would decide.
     """
     plan = plan if isinstance(plan, LoadPlan) else LoadPlan.from_json(dict(plan))
-    seen = _Seen(plan)
+    seen = Seen(plan)
+    slos = tuple(slos) or ((DEFAULT_SLO,) if plan.search else ())
     crowds = CrowdRecords()
     limits = LimitRecords()
     for record in records:
         seen.add(record)
         crowds.add(record)
         limits.add(record)
-    validity, reason = _validity(seen.all, generator, plan.loop) if plan.limit is None else ("ok", None)
+    search = (
+        searched(plan, plan.search, slos, seen_by_stage(seen, generator), price_usd)
+        if plan.search is not None
+        else None
+    )
+    if search is not None:
+        plan = search.plan
+        word, reason = search.validity
+    else:
+        word, reason = validity(seen.all, generator, plan.loop) if plan.limit is None else (OK, None)
     case = Case(plan, price_usd, reason)
     glances = seen.screen.glances(plan.seed) if seen.screen else ()
     on_claims = judge_claims(seen.samples, claims, case, glances)
-    on_slos = judge_slos(seen.samples, slos, case)
+    on_slos = search.judged if search else judge_slos(seen.samples, slos, case)
     every = seen.all
-    achieved_per_s = every.achieved_per_s(plan.duration_s)
+    # Between the runs of a search nothing is meant to be sent.
+    achieved_per_s = round(every.sent / plan.duration_s, 4) if search else every.achieved_per_s(plan.duration_s)
     return LoadSummary(
         scenario=plan.scenario,
-        validity=validity,
+        validity=word,
         arrivals=every.arrivals,
         # A crowd goes on asking after the span within which its clients first ask.
         offered_rate_per_s=achieved_per_s
@@ -135,12 +100,16 @@ def conclude(
         mix=told(plan.mix) if len(plan.mix) > 1 else None,
         stages=() if plan.crowd or plan.limit else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
         by_size=_sizes(seen.by_size),
+        capacity=search.figures if search else None,
         preview=seen.screen.figures(plan) if seen.screen else None,
         crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed, complete=_complete(generator))
         if plan.crowd
         else None,
         limit=limits.summary(plan.limit, plan.seed) if plan.limit else None,
-        notes=_notes(plan, seen, generator, reason),
+        notes=(
+            *_notes(plan, seen, generator, reason),
+            *_together([judged.bound for judged in (*on_slos, *on_claims) if judged.bound.asked]),
+        ),
     )
 
 
@@ -179,42 +148,21 @@ def _sizes(by_size: Mapping[str, Tally]) -> tuple[SizeFigures, ...]:
     )
 
 
-_REMEDY = {
-    OPEN: "take more --processes, a lower --rate or a less busy machine",
-    CLOSED: "take more --processes, fewer --clients or a less busy machine",
-}
-
-
-def _validity(seen: Tally, generator: Generator | None, loop: str) -> tuple[str, str | None]:
-    """Whether the figures describe the server, and if not, why."""
-    remedy = _REMEDY.get(loop, "take a less busy machine")
-    if seen.lag:
-        lag = quantile(sorted(seen.lag), 0.99)
-        median = quantile(sorted(seen.latency), 0.5) if seen.latency else 0.0
-        if lag > max(LATE_S, LATE_SHARE * median):
-            return "generator-late", (
-                f"the generator was late: a hundredth of its requests left {human_s(lag)} or more after their time; "
-                f"{remedy}"
-            )
-    for worker in generator.workers if generator else ():
-        if worker.cpu_share is not None and worker.cpu_share > BUSY_SHARE:
-            return "generator-busy", (
-                f"the generator was short of CPU: worker {worker.worker} used {worker.cpu_share:.0%} of its core; "
-                f"{remedy}"
-            )
-    return "ok", None
-
-
-def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str | None) -> tuple[str, ...]:
+def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str | None) -> tuple[str, ...]:
     notes = list(generator.notes) if generator else ["The run was cut off: the generator left no account of itself."]
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
-    if (decoded := sampled(plan)) is not None:
+    if plan.stages and (decoded := sampled(plan)) is not None:
         notes.append(decoded)
     if seen.arrivals < plan.count and not plan.at_most:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")
     if seen.capped:
         notes.append(f"{seen.capped} arrivals were dropped: {plan.in_flight_cap} were under way already.")
+    if plan.search is not None:
+        notes.append(
+            "Figures over the whole search mix all of its rates, some of them too high on purpose; "
+            "each step has its own."
+        )
     if plan.loop == CLOSED:
         notes.append(
             "A closed loop: each client waited for its answer before it asked again, so a slow server was asked less, "
@@ -226,6 +174,16 @@ def _notes(plan: LoadPlan, seen: _Seen, generator: Generator | None, reason: str
             "other figure, and a server may bill them all the same."
         )
     return tuple(notes)
+
+
+def _together(bounds: Sequence[Bound]) -> Iterator[str]:
+    """What is to be known of verdicts whose arrivals were not independent."""
+    worth = [f"{b.samples:,} for {b.id} are worth {b.effective_samples:,}" for b in bounds if b.effective_samples]
+    if worth:
+        yield (
+            "Arrivals were late together rather than singly, as behind a stall or in a queue, and count for fewer "
+            f"independent ones: {', '.join(worth)}. A certificate allows for it; a refutation speaks of this run."
+        )
 
 
 def _complete(generator: Generator | None) -> bool:

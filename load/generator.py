@@ -28,6 +28,12 @@ class WorkerReport(Jsonable):
     stall_p99_s: float | None = None
     """How much longer than asked for its event loop slept."""
     stall_max_s: float | None = None
+    in_flight_mean: float | None = None
+    """Arrivals under way, as its clock saw them every 10 ms, from the start to its end."""
+    wall_s: float | None = None
+    """How long that was."""
+    stage: str | None = None
+    """Of a load that is several runs: which."""
 
 
 @dataclass(frozen=True, slots=True)

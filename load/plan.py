@@ -21,6 +21,7 @@ from functools import lru_cache
 from testcard.core.limit import constraints
 from testcard.core.record import Jsonable
 from testcard.core.target import Limit
+from testcard.load.capacity.plan import SearchPlan
 from testcard.load.crowd.plan import CrowdPlan
 from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.mix import PLAIN, Kind, apportioned, assigned
@@ -85,6 +86,9 @@ class LoadPlan(Jsonable):
     crowd: CrowdPlan | None = None
     limit: LimitPlan | None = None
     """Of `probe`."""
+    search: SearchPlan | None = None
+    """Of a search for the capacity: its bounds. The stages are the dearest way that it can go; what it sends are
+    plans of their own (capacity/search.py)."""
 
     @property
     def size(self) -> str | None:
@@ -123,7 +127,7 @@ class LoadPlan(Jsonable):
     @property
     def at_most(self) -> bool:
         """Whether it holds the most that there can be, and how much is sent is for the answers to say."""
-        return self.loop in (CLOSED, CROWD, PROBE)
+        return self.loop in (CLOSED, CROWD, PROBE) or self.search is not None
 
     @property
     def key(self) -> str:
@@ -192,6 +196,8 @@ class LoadPlan(Jsonable):
         does a probe."""
         if self.loop in (CROWD, PROBE):
             return False
+        if self.search is not None:
+            return self.search.keeps(limit)
         if self.loop == CLOSED:
             # However the server delays them, two requests of one client are at least a thought apart.
             return all(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from testcard.core.errors import UsageError
 from testcard.core.quantity import human_s, size_px
-from testcard.core.target import Limit, Target
+from testcard.core.target import Limit, Slo, Target
+from testcard.load.capacity.plan import DEFAULT_SLO, SearchPlan
+from testcard.load.capacity.search import search_plan
 from testcard.load.crowd.plan import CrowdPlan
 from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.mix import PLAIN, Kind, Weighted, mixed, parse_weighted
@@ -36,11 +39,15 @@ def plan_load(
     policies: tuple[str, ...] = (),
     seed: int = 1,
     in_flight_cap: int | None = None,
+    slos: Sequence[Slo] = (),
+    limit: Limit | None = None,
 ) -> LoadPlan:
     """The plan that options make of a scenario; None takes the scenario's or the target's default.
 
     Args:
         size: one size, or several with weights: `1024x1024=3,512x512=1`; likewise `n` and `response_format`.
+        slos: of a search for the capacity: what has to hold.
+        limit: of a search for the capacity: the limit of the key, where it has to keep it.
 
     Raises:
         UsageError: an option is wrong, or asks for what the target does not declare.
@@ -103,6 +110,8 @@ def plan_load(
         gap_s=shape.gap_s,
         crowd=crowd,
     )
+    if shape.search:
+        plan = search_plan(plan, slos or (DEFAULT_SLO,), limit, _MOST_ARRIVALS)
     _check(plan, target)
     return plan
 
@@ -269,6 +278,9 @@ def highest_rate_per_s(plan: LoadPlan, limit: Limit) -> float:
 
 def allowance(plan: LoadPlan, limit: Limit) -> str:
     """What would keep a limit, in a few words."""
+    if plan.search is not None:
+        most = SearchPlan.evenly(limit)
+        return f"Poisson arrivals bunch, so that no step of a search may be above {most:.3g}/s"
     if plan.loop == CLOSED:
         return "fewer --clients, or a longer --think"
     if plan.loop == CROWD:
@@ -294,6 +306,8 @@ def pace(plan: LoadPlan) -> str:
     if plan.loop == REPLACE:
         shortest, longest = plan.gap_s
         return f"one person, a prompt every {human_s(shortest)} to {human_s(longest)}"
+    if plan.search is not None:
+        return f"a search from {plan.rate_per_s:g}/s, to {plan.search.ceiling_per_s:g}/s at most, {plan.arrivals}"
     return f"{plan.rate_per_s:g}/s {plan.arrivals}"
 
 

@@ -61,6 +61,8 @@ class Scenario:
     gap_s: tuple[float, float] = (0.0, 0.0)
     policies: tuple[str, ...] = ()
     """Of a crowd: default of --policy."""
+    search: bool = False
+    """Whether its stages are those of one step of a search for the capacity."""
 
 
 @cache

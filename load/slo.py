@@ -6,6 +6,7 @@ import re
 
 from testcard.core.errors import UsageError
 from testcard.core.quantity import duration_s
+from testcard.core.summary import Bound
 from testcard.core.target import Slo
 
 _SLO = re.compile(r"\s*p(\d{1,2}(?:\.\d+)?)\s*(?:<=|≤|<)\s*(\d[\d.]*\s*[a-z]*)\s*")
@@ -30,6 +31,19 @@ def parse_slo(text: str) -> Slo:
     if not 0 < quantile < 1 or bound_s <= 0:
         raise UsageError(f"--slo {text!r}: the quantile lies between p0 and p100, the bound above 0")
     return Slo(quantile, bound_s)
+
+
+def bound_of(slo: Slo, confidence: float | None = None, stage: str | None = None) -> Bound:
+    """An SLO as a bound on which there is no verdict yet.
+
+    Args:
+        confidence: of one verdict among several; None: the SLO's own.
+    """
+    name = slo_name(slo) + (f" at {slo.size}" if slo.size else "")
+    return Bound(
+        name, "inconclusive", slo.quantile, slo.bound_s, slo.confidence if confidence is None else confidence,
+        asked=True, samples=0, misses=0, size=slo.size, stage=stage,
+    )  # fmt: skip
 
 
 def slo_name(slo: Slo) -> str:

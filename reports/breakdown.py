@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from testcard.core.capacity import CapacityFigures
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.quantity import human_s
@@ -20,6 +21,8 @@ _QUANTILES = ("p50", "p95", "p99")
 
 def tables(load: LoadSummary) -> Iterator[Table]:
     """The tables that this load has."""
+    if load.capacity is not None:
+        yield _capacity(load.capacity)
     if load.crowd is not None:
         yield from _crowds(load.crowd)
     if load.preview is not None:
@@ -30,6 +33,43 @@ def tables(load: LoadSummary) -> Iterator[Table]:
         yield _stages(load)
     if load.by_size:
         yield _sizes(load)
+
+
+def _capacity(found: CapacityFigures) -> Table:
+    head = ("step", "rate", "verdict", "runs", "arrivals", "late", "429", "no good answer", "quantile", "")
+    rows = tuple(
+        (
+            step.name,
+            f"{step.rate_per_s:g}/s",
+            _verdict(step.verdict),
+            str(step.looks),
+            f"{step.arrivals:,}",
+            f"{step.late:,}",
+            f"{step.limited:,}",
+            f"{step.failed:,}",
+            f"{step.slo.partition('<=')[0]} {human_s(step.estimate_s)}" if step.estimate_s is not None else "none",
+            step.note,
+        )
+        for step in found.steps
+    )
+    told = [found.sentence]
+    if found.gave_way is not None:
+        told.append(f"What gave way: {GAVE_WAY[found.gave_way]}.")
+    if found.estimate_per_s is not None:
+        told.append(f"As the shares of late arrivals go, the edge is at about {found.estimate_per_s:g}/s.")
+    told.append(
+        f"With {found.confidence:.0%} confidence none of these verdicts is wrong: each has {found.each_confidence:.2%}."
+    )
+    return Table("Capacity", " ".join(told), head, rows)
+
+
+GAVE_WAY = {
+    "latency": "latency",
+    "limit": "the limit, answers with a 429",
+    "errors": "answers, which were no good ones",
+    "generator": "the generator, not the server",
+}
+"""What ended a search."""
 
 
 def _stages(load: LoadSummary) -> Table:

@@ -91,7 +91,14 @@ def conclude(directory: Path) -> Summary:
         started_at=header.started_at,
         seed=header.seed,
         cost=Cost(totals.requests, totals.images, totals.media, _usd(totals.images, price)),
-        headline=_headline(code, reason, results, bounds, stale),
+        headline="; ".join(
+            part.removesuffix(".")
+            for part in (
+                _headline(code, reason, results, bounds, stale),
+                load.capacity.sentence if load and load.capacity and not signals.unanswered else "",
+            )
+            if part
+        ),
         advice=_advice(header, footer, results, bounds, stale, load, reason)[:_MOST_ADVICE],
         ended_at=footer.ended_at if footer else None,
         ended=ended,

@@ -32,7 +32,8 @@ def load(
 
     aimed = aim(**options)  # type: ignore[arg-type]  # click hands over the options that target_options names
     target = aimed.required()
-    plan = plan_of(target, **options)  # type: ignore[arg-type]  # and those that load_options names
+    on = slos_of(target, slos, str(options["scenario"]))
+    plan = plan_of(target, slos=on, above_limit=above_limit, **options)  # type: ignore[arg-type]  # of load_options
     refused = permitted(aimed, plan, above_limit=above_limit)
     if refused is not None:
         raise UsageError(refused)
@@ -44,7 +45,7 @@ def load(
         budget_usd=aimed.budget_usd,
         plan=plan,
         claims=claims,
-        slos=slos_of(target, slos),
+        slos=on,
         strict=strict,
         require_all=require_all,
         out=out,

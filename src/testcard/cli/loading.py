@@ -28,9 +28,14 @@ def plan_of(
     clients: int | None,
     think: float | None,
     policies: tuple[str, ...],
+    slos: tuple[Slo, ...] = (),
+    above_limit: bool = False,
     **_: object,
 ) -> LoadPlan:
     """The plan that the options make.
+
+    Args:
+        slos: what has to hold, where the scenario is a search.
 
     Raises:
         UsageError: they make none.
@@ -52,14 +57,23 @@ def plan_of(
         think_s=think,
         policies=policies,
         seed=seed,
+        slos=slos,
+        limit=None if target.on_loopback or above_limit else target.limit,
     )
 
 
-def slos_of(target: Target, texts: tuple[str, ...]) -> tuple[Slo, ...]:
-    """The target's own SLOs and those of the command line."""
-    from testcard.load import parse_slo
+def slos_of(target: Target, texts: tuple[str, ...], scenario: str = "") -> tuple[Slo, ...]:
+    """The SLOs that a load is judged by: the target's own and those of the command line.
 
-    return (*target.slos, *(parse_slo(text) for text in texts))
+    A search for the capacity is for what the command line asks, or the target's, or `p95<=1s`.
+    """
+    from testcard.load import DEFAULT_SLO, parse_slo
+    from testcard.load import scenario as shape_of
+
+    asked = tuple(parse_slo(text) for text in texts)
+    if scenario and shape_of(scenario).search:
+        return asked or target.slos or (DEFAULT_SLO,)
+    return (*target.slos, *asked)
 
 
 def _require_key(plan: LoadPlan, target: Target) -> None:

@@ -27,7 +27,7 @@ from testcard.core.target import Keyring, Slo, Target, header_secrets, header_va
 if TYPE_CHECKING:
     from testcard.conformance import CheckOptions
     from testcard.conformance.session import Session
-    from testcard.load import LoadPlan, Progress
+    from testcard.load import LoadPlan, Look, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,33 +154,37 @@ class _Run:
         self._console.line(f"check   {session.sender.requests} requests, {spent} images")
 
     def _load(self, plan: LoadPlan) -> None:
-        from testcard.load import run
+        from testcard.load import run, search
 
         _knock(self._job.target)
-        sent = self._session.sender.pacer.sent if self._session else ()
         first = self._session.sender.requests + 1 if self._session else 1
         with self._console.phase("load") as phase:
 
-            def show(progress: Progress) -> None:
+            def show(progress: Progress, name: str = "") -> None:
+                total = progress.planned
                 if progress.starts_in_s > 0:
-                    phase.update(0, plan.count, f"starts in {progress.starts_in_s:.0f} s")
+                    phase.update(0, total, f"{name}starts in {progress.starts_in_s:.0f} s")
                 else:
-                    note = f"valid {progress.valid} · limited {progress.limited} · failed {progress.failed}"
-                    phase.update(progress.done, plan.count, note)
+                    note = f"{name}valid {progress.valid} · limited {progress.limited} · failed {progress.failed}"
+                    phase.update(progress.done, total, note)
 
-            run(
-                plan,
-                self._job.target,
-                self._keyring,
-                directory=self.directory,
-                writer=self._writer,
-                redactor=self._redactor,
-                budget=self._budget,
-                started=self._started,
-                first_number=first,
-                sent=sent,
-                on_progress=show,
-            )
+            shared: dict[str, Any] = {
+                "directory": self.directory,
+                "writer": self._writer,
+                "redactor": self._redactor,
+                "budget": self._budget,
+                "started": self._started,
+                "first_number": first,
+                "sent": self._session.sender.pacer.sent if self._session else (),
+            }
+            if plan.search is None:
+                run(plan, self._job.target, self._keyring, on_progress=show, **shared)
+                return
+
+            def show_step(look: Look, progress: Progress) -> None:
+                show(progress, f"step {look.step}, {look.rate_per_s:g}/s · ")
+
+            search(plan, plan.search, self._job.slos, self._job.target, self._keyring, on_progress=show_step, **shared)
 
     def end(self, ended: str, reason: str | None, *, as_json: bool) -> int:
         """Write the end of the story, conclude, render and print."""

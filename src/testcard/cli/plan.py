@@ -34,14 +34,15 @@ Examples:
 @check_options
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: object) -> None:
+def plan(*, only: tuple[str, ...], thorough: bool, slos: tuple[str, ...], as_json: bool, **options: object) -> None:
     """Say what a check and a load would send: requests, billed images, money, minutes. Sends nothing."""
-    from testcard.cli.loading import plan_of
+    from testcard.cli.loading import plan_of, slos_of
 
     aimed = aim(**options)  # type: ignore[arg-type]  # click hands over the options that target_options names
     target = aimed.target or profile_target("mock")
     check = _check(target, only, aimed.seed, thorough=thorough)
-    load = plan_of(target, **options)  # type: ignore[arg-type]  # and those that load_options names
+    on = slos_of(target, slos, str(options["scenario"]))
+    load = plan_of(target, slos=on, **options)  # type: ignore[arg-type]  # and those that load_options names
     loading = _load(target, load)
     if as_json:
         click.echo(json.dumps({"target": target.describe(), "check": check, "load": loading}, indent=2))
@@ -56,6 +57,8 @@ def plan(*, only: tuple[str, ...], thorough: bool, as_json: bool, **options: obj
     click.echo(f"load    {'at most ' if loading['at_most'] else ''}{_line(loading)}")
     asks = f"; asks for {loading['asks']}" if loading["asks"] else ""
     click.echo(f"        {loading['scenario']}: {loading['pace']}{asks}")
+    if load.search is not None:
+        click.echo(f"        the dearest way that it can go; no higher, since {load.search.ceiling}")
     for stage in loading["stages"]:
         click.echo(f"        {_stage(stage)}")
     if loading["limit"] is not None:
@@ -104,11 +107,12 @@ def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
     declared = target.limited if load.key == "limited" else target.limit
     if declared is not None:
         keeps = load.keeps(declared)
+        open_loop = load.loop == "open" and load.search is None
         limit = (
-            f"{pace(load) if load.loop != 'open' else f'{load.rate_per_s:g}/s'} {'keeps' if keeps else 'EXCEEDS'} the "
+            f"{f'{load.rate_per_s:g}/s' if open_loop else pace(load)} {'keeps' if keeps else 'EXCEEDS'} the "
             f"key's limit of {declared.requests} requests in {declared.window_s:g} s"
         )
-        if load.loop == "open":
+        if open_loop:
             limit += f", which allows this plan {highest_rate_per_s(load, declared):.3g}/s"
         elif not keeps:
             limit += f": {allowance(load, declared)}"

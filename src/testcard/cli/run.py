@@ -51,7 +51,8 @@ def run(
         if aimed.target is None:
             aimed = replace(aimed, target=stack.enter_context(_bundled_mock(aimed.seed)))
         target = aimed.required()
-        plan = plan_of(target, **options)  # type: ignore[arg-type]  # and those that load_options names
+        on = slos_of(target, slos, str(options["scenario"]))
+        plan = plan_of(target, slos=on, above_limit=above_limit, **options)  # type: ignore[arg-type]  # of load_options
         refused = permitted(aimed, plan, above_limit=above_limit)
         job = Job(
             command="run",
@@ -64,7 +65,7 @@ def run(
             ),
             plan=None if refused else plan,
             claims=() if refused else claims,
-            slos=() if refused else slos_of(target, slos),
+            slos=() if refused else on,
             strict=strict,
             require_all=require_all,
             load_left_out=refused,

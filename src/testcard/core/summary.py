@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testcard.core.capacity import CapacityFigures
 from testcard.core.crowd import CrowdSummary
 from testcard.core.errors import RunFileError, TestcardError
 from testcard.core.limitlab import LimitSummary
@@ -78,6 +79,10 @@ class Bound(Jsonable):
     lower_s: float | None = None
     upper_s: float | None = None
     """One-sided distribution-free confidence bounds; None: open."""
+    autocorrelation: float | None = None
+    """Of being late, from one arrival to the next, where late arrivals came together; None: nothing shows that."""
+    effective_samples: int | None = None
+    """Independent arrivals that the samples are worth then."""
     statement: str = ""
     source: str = ""
     advice: str = ""
@@ -134,6 +139,8 @@ class LoadSummary(Jsonable):
     """Of the measured phase."""
     by_size: tuple[SizeFigures, ...] = ()
     """Where several sizes were asked for."""
+    capacity: CapacityFigures | None = None
+    """Of a search for the highest rate at which the SLOs hold."""
     preview: PreviewFigures | None = None
     notes: tuple[str, ...] = ()
     """Whatever a reader must know before trusting the figures, a sentence each."""
