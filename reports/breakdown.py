@@ -43,7 +43,7 @@ def _capacity(found: CapacityFigures) -> Table:
             f"{step.rate_per_s:g}/s",
             _verdict(step.verdict),
             str(step.looks),
-            f"{step.arrivals:,}",
+            f"{step.samples:,}",
             f"{step.late:,}",
             f"{step.limited:,}",
             f"{step.failed:,}",

@@ -16,6 +16,7 @@ import pytest
 
 from testcard import schemas
 from testcard.cli import COMMANDS
+from testcard.core.capacity import CapacityFigures, CapacityStep
 from testcard.core.limitlab import (
     AdmissionFigures,
     ClientFigures,
@@ -41,7 +42,7 @@ DOCS = "\n".join(path.read_text(encoding="utf-8") for path in PAGES if path.pare
 WRITTEN = (
     Record, Finding, Picture, Header, Skip, Footer, Summary, Cost, RequirementResult, LoadSummary, Bound,
     StageFigures, SizeFigures, PreviewFigures, LimitSummary, LimiterFigures, RetryAfterFigures, AdmissionFigures,
-    WaitFigures, PromiseFigures, ClientFigures, LimitEvent,
+    WaitFigures, PromiseFigures, ClientFigures, LimitEvent, CapacityFigures, CapacityStep,
 )  # fmt: skip
 DECLARED = (Target, Limit, Slo, KnownFailure)
 INTERNAL = {"public_keys", "slos", "known_failures"}

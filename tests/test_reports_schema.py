@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 import sample_run
 from testcard import schemas
+from testcard.core.capacity import CapacityFigures, CapacityStep
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.limitlab import (
     AdmissionFigures,
@@ -48,6 +49,8 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (Cost, SUMMARY["$defs"]["cost"]),
     (Bound, SUMMARY["$defs"]["bound"]),
     (LoadSummary, SUMMARY["$defs"]["load"]),
+    (CapacityFigures, SUMMARY["$defs"]["capacity"]),
+    (CapacityStep, SUMMARY["$defs"]["capacityStep"]),
     (CrowdSummary, SUMMARY["$defs"]["crowd"]),
     (CrowdFigures, SUMMARY["$defs"]["crowdFigures"]),
     (LimitSummary, SUMMARY["$defs"]["limitSummary"]),
@@ -79,6 +82,8 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "quantile": _SHARE,
     "confidence": _SHARE,
     "bound_s": st.floats(0.001, 100),
+    "effective_samples": st.integers(1, 100_000),
+    "looks": st.integers(1, 2),
     "format": st.just(1),
     "exit_code": st.sampled_from([0, 1, 3, 4, 5, 130]),
     "arrivals": _RATES,
@@ -99,6 +104,11 @@ _WORDS: dict[type, dict[str, list[str]]] = {
     RequirementResult: {"outcome": list(OUTCOMES)},
     Skip: {"outcome": ["not-judged", "not-applicable"]},
     Bound: {"verdict": ["kept", "refuted", "inconclusive"], "samples_of": ["arrivals", "glances"]},
+    CapacityFigures: {
+        "ended": ["found", "undecided", "ceiling", "never", "steps", "generator", "stopped"],
+        "gave_way": ["latency", "limit", "errors", "generator"],
+    },
+    CapacityStep: {"verdict": ["kept", "refuted", "inconclusive", "generator"]},
     Summary: {
         "verdict": ["kept", "broken", "not-judged", "inconclusive", "error", "interrupted"],
         "ended": ["complete", "interrupted", "unanswered", "budget", "error", "cut-off"],

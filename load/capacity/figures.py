@@ -71,7 +71,7 @@ def _estimate(followed: Followed, slos: Sequence[Slo]) -> float | None:
     if not over:  # none, or already the lowest
         return None
     (below, held), (above, broke) = points[over - 1], points[over]
-    least = 0.5 / held.arrivals  # no late arrival at all: as if half of one had been
+    least = 0.5 / held.samples  # no late arrival at all: as if half of one had been
     low, high = max(_share(held), least), max(_share(broke), least)
     wanted = min(max(allowed[broke.slo], low), high)
     part = math.log(wanted / low) / math.log(high / low) if high > low else 0.5
@@ -79,7 +79,7 @@ def _estimate(followed: Followed, slos: Sequence[Slo]) -> float | None:
 
 
 def _share(step: CapacityStep) -> float:
-    return step.misses / max(1, step.arrivals)
+    return step.misses / max(1, step.samples)
 
 
 def _gave_way(step: CapacityStep) -> str:
@@ -113,7 +113,7 @@ def _saw(step: CapacityStep) -> str:
         if number
     ]
     quantile = f", {step.slo.partition('<=')[0]} {human_s(step.estimate_s)}" if step.estimate_s is not None else ""
-    return f"of {step.arrivals:,} arrivals {', '.join(found) or 'too many were late'}{quantile}"
+    return f"of {step.samples:,} arrivals {', '.join(found) or 'too many were late'}{quantile}"
 
 
 def _why(followed: Followed, search: SearchPlan, ended: str) -> str:

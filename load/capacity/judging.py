@@ -106,7 +106,7 @@ def _tried(
         rate_per_s=rate,
         verdict=verdict,
         looks=len(looks),
-        arrivals=worst.samples,
+        samples=worst.samples,
         misses=worst.misses,
         late=late,
         limited=limited,

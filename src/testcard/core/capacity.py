@@ -18,8 +18,8 @@ class CapacityStep(Jsonable):
     """`kept`, `refuted`, `inconclusive`, or `generator`: nothing follows, since the generator was the limit."""
     looks: int
     """Runs at this rate: one, or a second, longer one where that would decide."""
-    arrivals: int
-    """That the bound that did worst is about."""
+    samples: int
+    """Arrivals that the bound that did worst is about."""
     misses: int
     """Of those, over it or without a good answer."""
     late: int
