@@ -89,7 +89,7 @@ class SizeFoundInside(Lenient):
             fields["size"] = "64x64"
 
 
-@defect("generate.size-invalid", "generate.forbidden-combination")
+@defect("generate.size-invalid", "generate.forbidden-combination", "transport.large-body")
 class SizeFails(Wild):
     """LocalAI: a size without an x is a 500."""
 

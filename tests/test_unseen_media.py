@@ -200,7 +200,7 @@ class NamesComeRound(Wild):
         return f"{self.origin}{path}"
 
 
-@defect("media.url-unique", "media.refetch", *MIXED_UP)
+@defect("media.url-unique", "media.refetch", "generate.size-undeclared", *MIXED_UP)
 class OneNameForAll(Wild):
     """The file is always called the same."""
 

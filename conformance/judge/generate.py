@@ -87,9 +87,9 @@ def _other_size(evidence: Evidence) -> str | None:
     asked = evidence.fields.get("size")
     wanted = size_px(asked) if isinstance(asked, str) else None
     for item in evidence.pictures:
-        picture = item.inspection.picture
-        if wanted is not None and picture.width_px is not None and (picture.width_px, picture.height_px) != wanted:
-            return f"{picture.width_px}x{picture.height_px} in {item.where}"
+        shown = item.inspection.shown_px
+        if wanted is not None and shown is not None and shown != wanted:
+            return f"{item.size} in {item.where}"
     return None
 
 

@@ -56,8 +56,9 @@ def perform(job: Job, console: Console, *, as_json: bool) -> int:
     Raises:
         UsageError: something is wrong with what was asked; nothing was sent.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled keeps its records
     run = _Run(job, console)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a CI job that is cancelled keeps its records
+        signal.signal(number, run.stop)
     ended, reason = "complete", None
     try:
         run.go()
@@ -69,6 +70,8 @@ def perform(job: Job, console: Console, *, as_json: bool) -> int:
         ended, reason = "unanswered", str(error)
     except TestcardError as error:
         ended, reason = "error", str(error)
+    if run.stopped:
+        ended, reason = "interrupted", "stopped by Ctrl-C"
     return run.end(ended, reason, as_json=as_json)
 
 
@@ -86,6 +89,15 @@ class _Run:
         self.directory = _directory(job)
         self._writer = RunWriter(self.directory, self._header(), self._redactor)
         self._session: Session | None = None
+        self.stopped = False
+        """Whether somebody wanted an end."""
+
+    def stop(self, *_: object) -> None:
+        """The handler of signals. An exception that strikes in a destructor is lost, so the check is ended as well."""
+        self.stopped = True
+        if self._session is not None:
+            self._session.crew.leave()
+        raise KeyboardInterrupt
 
     def _selection(self) -> tuple[str, ...]:
         if self._job.check is None:
