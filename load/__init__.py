@@ -3,6 +3,7 @@
 from testcard.load.capacity.plan import DEFAULT_SLO
 from testcard.load.capacity.run import search
 from testcard.load.capacity.search import Look
+from testcard.load.cluster import Cluster, Terms, Visit
 from testcard.load.collect import Progress
 from testcard.load.conclude import conclude
 from testcard.load.generator import Generator
@@ -13,12 +14,15 @@ from testcard.load.scenario import Scenario, scenario, scenarios
 from testcard.load.slo import parse_slo, slo_name
 
 __all__ = [
+    "Cluster",
     "DEFAULT_SLO",
     "Generator",
     "LoadPlan",
     "Look",
     "Progress",
     "Scenario",
+    "Terms",
+    "Visit",
     "allowance",
     "conclude",
     "highest_rate_per_s",

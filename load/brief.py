@@ -34,24 +34,31 @@ class Brief:
     def write(self) -> Path:
         """Write it into its directory; returns its path."""
         path = self.directory / "brief.json"
-        data = {
+        path.write_text(json.dumps(self.to_json()), encoding="utf-8")
+        return path
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the directory."""
+        return {
             "plan": self.plan.to_json(),
             "target": _target_json(self.target),
             "started": self.started,
             "first_number": self.first_number,
         }
-        path.write_text(json.dumps(data), encoding="utf-8")
-        return path
 
     @classmethod
     def read(cls) -> Brief:
         """The brief that the environment names."""
         path = Path(os.environ[VARIABLE])
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return cls.from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], directory: Path) -> Brief:
+        """What to_json() made."""
         return cls(
             plan=LoadPlan.from_json(data["plan"]),
             target=_target(data["target"]),
-            directory=path.parent,
+            directory=directory,
             started=data["started"],
             first_number=data["first_number"],
         )

@@ -38,6 +38,8 @@ class Progress:
     dropped: int = 0
     starts_in_s: float = 0.0
     """Above 0 while it waits for workers, or for the key's limit to have room."""
+    awaited: int = 0
+    """Workers of a cluster that have not come yet."""
 
 
 class WorkerWatch:
@@ -52,11 +54,24 @@ class WorkerWatch:
         self.judged: dict[str, Any] | None = None
         """The footer of the answers."""
         self.died = self.judge_died = False
+        self.host: str | None = None
+        """Of a cluster: where it is; and how well its clock is aligned with ours, at worst."""
+        self.clock_uncertainty_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Its number, and its host where that is another."""
+        return str(self.worker) if self.host is None else f"{self.worker} on {self.host}"
 
     @property
     def over(self) -> bool:
         """Whether nothing more will come of it."""
         return (self.report is not None or self.died) and (self.judged is not None or self.judge_died)
+
+    @property
+    def gone(self) -> bool:
+        """Whether both have closed their files."""
+        return self.journal.abandoned() and self.answers.abandoned()
 
     def look_after(self) -> None:
         """Find out whether one of the two has died."""
@@ -128,6 +143,7 @@ class Collector:
             self._drop(line["dropped"], f"not sent: {CAPPED} of {self._brief.plan.in_flight_cap} was reached")
         elif "present" in line:
             watch.present = True
+            watch.host, watch.clock_uncertainty_s = line.get("host"), line.get("clock_uncertainty_s")
         elif "ready" in line:
             watch.ready = True
         elif "footer" in line:

@@ -34,6 +34,10 @@ class WorkerReport(Jsonable):
     """How long that was."""
     stage: str | None = None
     """Of a load that is several runs: which."""
+    host: str | None = None
+    """Of a cluster: its host's name."""
+    clock_uncertainty_s: float | None = None
+    """Of a cluster: how well its clock was aligned with the master's, at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Generator(Jsonable):
     workers: tuple[WorkerReport, ...] = ()
     notes: tuple[str, ...] = ()
     """What went wrong on our side, a sentence each."""
+    missing: str | None = None
+    """What a worker's death cost, where one died: no verdict may pass over it."""
 
     def write(self, directory: Path) -> None:
         """Write generator.json into a run directory.

@@ -6,17 +6,14 @@ would have ended them, and no figure on what it counted.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from testcard.conformance import Across
 from testcard.core.budget import Budget
@@ -24,8 +21,10 @@ from testcard.core.errors import TestcardError
 from testcard.core.limit import start_delay_s
 from testcard.core.redact import Redactor
 from testcard.core.runfile import RunWriter
-from testcard.core.target import ROLES, Keyring, Target, header_values
-from testcard.load.brief import VARIABLE, Brief
+from testcard.core.target import Keyring, Target, header_values
+from testcard.load import launch
+from testcard.load.brief import Brief
+from testcard.load.cluster.listen import Cluster, note
 from testcard.load.collect import Collector, Progress
 from testcard.load.ending import Ending
 from testcard.load.generator import Generator, WorkerReport
@@ -34,14 +33,13 @@ from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.overload import Overload
 from testcard.load.plan import LoadPlan
 
-LOG = "load-generator.log"
-"""What the generator printed, in the run directory; kept only where it failed."""
-
 _LOOK_S = 0.05
 _HEALTH_S = 0.5
 _LEAD_S = 0.3
+_FAR_LEAD_S = 1.5  # workers on other hosts ask twice a second whether it starts
 _READY_S = 60.0
 _GRACE_S = 5.0
+_PATIENCE_S = 3.0  # for a master to tell its workers that all has come
 _SILENCE_S = 30.0
 
 
@@ -58,6 +56,7 @@ def run(
     first_number: int = 1,
     sent: Sequence[float] = (),
     on_progress: Callable[[Progress], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> Generator:
     """Run a load to its end; each arrival becomes a record of `writer`.
 
@@ -69,6 +68,7 @@ def run(
         sent: ascending `time.monotonic()` times of earlier requests with the same key; the load starts when
             it and they keep the declared limit together.
         on_progress: told of every change, at most 20 times a second.
+        cluster: its workers come from other hosts; None: they run on this machine.
 
     Raises:
         UsageError: a header's environment variable is not set; nothing was sent.
@@ -97,14 +97,14 @@ def run(
                 writer.add(finding)
 
     collector = Collector(brief, add=writer.add, pass_on=pass_on)
-    load = _Load(brief, collector, overload, sent, on_progress)
+    load = _Load(brief, collector, overload, sent, on_progress, cluster)
     try:
         load.run(keyring)
     finally:
         budget.settle(plan.images, collector.billed)
         report = load.report()
         if load.failed:
-            _keep_log(private, directory, redactor)
+            launch.keep_log(private, directory, redactor)
         shutil.rmtree(private, ignore_errors=True)
         report.write(directory)
     return report
@@ -153,56 +153,73 @@ class _Load:
         overload: Overload,
         sent: Sequence[float],
         on_progress: Callable[[Progress], None] | None,
+        cluster: Cluster | None,
     ) -> None:
         self._brief = brief
         self._collector = collector
         self._overload = overload
         self._sent = sent
         self._on_progress = on_progress
+        self._cluster = cluster
         self._told: Progress | None = None
         self._notes: list[str] = []
+        self._missing: list[str] = []
         self.failed = False
 
     def run(self, keyring: Keyring) -> None:
         """Start the workers, wait until all are ready, let them begin together, follow them to their end."""
         stopped = True
-        self._process = _start(self._brief, keyring)
+        self._process = launch.start(self._brief, keyring, self._cluster)
         try:
             self._await_ready()
             end = self._begin()
             stopped = self._follow(end)
         finally:
             # Also on Ctrl-C, and on a disk that is full: the workers must not go on without us.
+            early = self._process.poll() is not None
             try:
                 if stopped:
                     self._stop()
+                elif self._cluster is not None:
+                    self._dismiss()
             finally:
-                _kill(self._process)
-            self._account(stopped)
+                launch.end(self._process, patience_s=_PATIENCE_S if self._cluster else 0.0)
+            self._account(stopped, early=early)
 
     def _await_ready(self) -> None:
-        give_up = time.monotonic() + _READY_S
-        while not all(watch.ready and watch.judging for watch in self._collector.watches):
-            for watch in self._collector.watches:
+        watches = self._collector.watches
+        give_up = time.monotonic() + (self._cluster.max_wait_s if self._cluster else _READY_S)
+        everybody = self._cluster is None
+        while not all(watch.ready and watch.judging for watch in watches):
+            for watch in watches:
                 watch.look_after()
-            ended = self._process.poll() is not None or any(watch.died for watch in self._collector.watches)
-            if ended or time.monotonic() > give_up:
-                self.failed = True
-                raise TestcardError(f"the load generator did not start; its last words: {self._last_words()}")
+            if self._process.poll() is not None or any(watch.died for watch in watches):
+                self._fail(f"the load generator did not start; its last words: {self._last_words()}")
+            if not everybody and all(watch.present for watch in watches):
+                everybody, give_up = True, time.monotonic() + _READY_S
+            if time.monotonic() > give_up and self._cluster is not None and not everybody:
+                came = sum(watch.present for watch in watches)
+                self._fail(self._cluster.short_of(came, len(watches), self._brief.directory))
+            if time.monotonic() > give_up:
+                self._fail(f"the load generator did not start; its last words: {self._last_words()}")
             self._collector.read()
-            self._tell(starts_in_s=1.0)
+            self._tell(starts_in_s=1.0, awaited=sum(not watch.present for watch in watches) if self._cluster else 0)
             time.sleep(_LOOK_S)
+
+    def _fail(self, why: str) -> NoReturn:
+        self.failed = True
+        raise TestcardError(why)
 
     def _begin(self) -> float:
         """Set the moment of the start; returns when the last arrival is due."""
         now = time.monotonic()
         plan, limit = self._brief.plan, self._brief.target.limit
-        delay = _LEAD_S
+        delay = lead = _FAR_LEAD_S if self._cluster else _LEAD_S
         if plan.crowd is not None:
             delay += plan.crowd.pause_s if self._sent else 0.0  # a check has used that key as well
         elif limit is not None and self._sent:
             offsets = [arrival.offset_s for arrival in plan.schedule()]
-            delay += start_delay_s(limit, self._sent, now + _LEAD_S, offsets)
+            delay += start_delay_s(limit, self._sent, now + lead, offsets)
         self._collector.begins_s = now + delay - self._brief.started
         self._brief.begin(now + delay)
         while (left := now + delay - time.monotonic()) > 0:
@@ -244,7 +261,7 @@ class _Load:
         """Let go of the lifeline, and take in what the workers still write."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        give_up = time.monotonic() + _GRACE_S
+        give_up = time.monotonic() + _GRACE_S + (_PATIENCE_S if self._cluster else 0.0)
         while time.monotonic() < give_up:
             self._collector.read()
             if all(watch.over for watch in self._collector.watches) or self._process.poll() is not None:
@@ -253,82 +270,57 @@ class _Load:
                 watch.look_after()
             time.sleep(_LOOK_S)
 
-    def _account(self, stopped: bool) -> None:
+    def _dismiss(self) -> None:
+        """Wait until the master has told each worker that it has all: who hears of an end first takes it for a stop."""
+        give_up = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < give_up and not all(watch.gone for watch in self._collector.watches):
+            time.sleep(_LOOK_S)
+
+    def _account(self, stopped: bool, *, early: bool) -> None:
         self._collector.read()
+        watches = self._collector.watches
+        aligned = [watch.clock_uncertainty_s for watch in watches if watch.clock_uncertainty_s is not None]
+        if aligned:
+            self._notes.append(note([(watch.worker, watch.host or "?") for watch in watches], max(aligned)))
+        if self._cluster is not None and early and not stopped:
+            self._notes.append(
+                f"The cluster's master process ended in the middle; its last words: {self._last_words()}"
+            )
         short = self._collector.settle(stopped=stopped)
-        for watch in self._collector.watches:
+        for watch in watches:
             lost, unsent = short.get(watch.worker, (0, 0))
             who = "Worker" if watch.died or watch.report is None else "The judging process of worker"
             if not stopped and (watch.died or watch.judge_died or lost or unsent):
                 self.failed = True
-                self._notes.append(f"{who} {watch.worker} died: {lost} arrivals are lost, {unsent} were never sent.")
+                cost = f"{who} {watch.name} died: {lost} arrivals are lost, {unsent} were never sent"
+                self._notes.append(f"{cost}.")
+                self._missing.append(cost)
         self._tell()
 
     def report(self) -> Generator:
         """What the generator says of itself."""
         workers = tuple(
-            watch.report or WorkerReport(worker=watch.worker, complete=False) for watch in self._collector.watches
+            replace(
+                watch.report or WorkerReport(worker=watch.worker, complete=False),
+                host=watch.host,
+                clock_uncertainty_s=watch.clock_uncertainty_s,
+            )
+            for watch in self._collector.watches
         )
-        return Generator(cores=os.cpu_count() or 1, workers=workers, notes=tuple(self._notes))
+        return Generator(
+            cores=os.cpu_count() or 1,
+            workers=workers,
+            notes=tuple(self._notes),
+            missing="; ".join(self._missing) or None,
+        )
 
-    def _tell(self, starts_in_s: float = 0.0) -> None:
+    def _tell(self, starts_in_s: float = 0.0, awaited: int = 0) -> None:
         seen = self._collector.progress
-        progress = Progress(seen.planned, seen.done, seen.valid, seen.limited, seen.failed, seen.dropped, starts_in_s)
+        progress = replace(seen, starts_in_s=starts_in_s, awaited=awaited)
         if self._on_progress is not None and progress != self._told:
             self._told = progress
             self._on_progress(progress)
 
     def _last_words(self) -> str:
-        lines = (self._brief.directory / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = (self._brief.directory / launch.LOG).read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "none")
-
-
-def _start(brief: Brief, keyring: Keyring) -> subprocess.Popen[bytes]:
-    plan = brief.plan
-    command = [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("locustfile.py"))]
-    command += ["--headless", "--only-summary", "--loglevel", "WARNING"]
-    command += ["--users", str(plan.processes), "--spawn-rate", str(plan.processes)]
-    if plan.processes > 1:
-        port = str(_free_port())
-        command += ["--processes", str(plan.processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
-        command += ["--master-host", "127.0.0.1", "--master-port", port]
-    # Locust reads LOCUST_*, ~/.locust.conf and files of the working directory; a measurement reads none of them.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    environment |= {"HOME": str(brief.directory), VARIABLE: str(brief.write())}
-    for role in ROLES:
-        if (key := keyring.get(role)) is not None:
-            environment[keyring.variable(role)] = key
-    with (brief.directory / LOG).open("wb") as log:
-        return subprocess.Popen(  # noqa: S603 (our own interpreter and file)
-            command,
-            stdin=subprocess.PIPE,  # the lifeline: workers end when it does
-            stdout=log,
-            stderr=log,
-            cwd=brief.directory,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for us; the workers drain
-        )
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the whole group; whatever they had to say is on disk."""
-    if process.stdin is not None:
-        process.stdin.close()
-    # All may be gone already; macOS says EPERM where only zombies are left.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _keep_log(private: Path, directory: Path, redactor: Redactor) -> None:
-    log = private / LOG
-    if log.is_file():
-        text = redactor.text(log.read_text(encoding="utf-8", errors="replace"))
-        (directory / LOG).write_text(text, encoding="utf-8")

@@ -67,6 +67,8 @@ def conclude(directory: Path) -> Summary:
         ended, reason = ("unanswered", watched) if watched else (ended, reason)
     if not checked and totals.loaded and not totals.loaded_well and ended == "complete":
         ended, reason = "unanswered", "no arrival was answered with a 2xx"
+    missing = _missing(run, directory) if ended == "complete" else None
+    reason = reason or missing
     bounds = [bound for bound in (*load.claims, *load.slos) if bound.asked] if load else []
     stale = tally.stale()
     signals = Signals(
@@ -76,7 +78,9 @@ def conclude(directory: Path) -> Summary:
         broken=bool(stale)
         or any(row.outcome == outcome.FAIL and not row.known for row in results)
         or any(bound.verdict == "refuted" for bound in bounds),
-        inconclusive=ended in ("budget", "cut-off") or any(bound.verdict == "inconclusive" for bound in bounds),
+        inconclusive=ended in ("budget", "cut-off")
+        or missing is not None
+        or any(bound.verdict == "inconclusive" for bound in bounds),
         unjudged_must=any(row.outcome == outcome.NOT_JUDGED and row.level == "MUST" for row in results),
         require_all=bool(options.get("require_all")),
     )
@@ -125,6 +129,16 @@ def _load(run: RunFile, options: dict[str, Any], directory: Path) -> LoadSummary
         generator=Generator.read(directory),
         price_usd=run.header.target.get("price_usd_per_image"),
     )
+
+
+def _missing(run: RunFile, directory: Path) -> str | None:
+    """What a load lost with its workers."""
+    if run.header.load is None:
+        return None
+    from testcard.load import Generator
+
+    generator = Generator.read(directory)
+    return generator.missing if generator else None
 
 
 def _headline(
@@ -177,7 +191,7 @@ def _advice(
     if reason and footer is not None and footer.ended == "unanswered":
         return (reason,)
     said = list(stale)
-    if reason and (footer is None or footer.ended in ("budget", "interrupted", "error")):
+    if reason and (footer is None or footer.ended != "unanswered"):
         said.append(f"{reason}; what was recorded stands below")
     broken = [row for row in results if row.outcome == outcome.FAIL and not row.known]
     said += [f"fix {row.id}: expected {row.expected}, got {row.actual}" for row in broken[:_MOST_FIXES]]

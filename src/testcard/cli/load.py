@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from testcard.cli.clustering import Part, cluster_options
 from testcard.cli.console import Console
 from testcard.cli.options import aim, load_options, output_options, target_options
 
@@ -16,10 +17,13 @@ from testcard.cli.options import aim, load_options, output_options, target_optio
 Examples:
   testcard load --target mock --rate 20 --duration 1m --slo 'p95<=1s'
   testcard load --target aigateway --confirm-host api.aigateway.sh --budget-images 400 --claim interactive
+  testcard load --master --expect-workers 2 --target mock --rate 200
+  testcard load --worker --master-host load-1.example.net
 """,
 )
 @target_options
 @load_options
+@cluster_options
 @output_options
 def load(
     *, claims: tuple[str, ...], slos: tuple[str, ...], above_limit: bool, out: Path | None, strict: bool,
@@ -30,6 +34,10 @@ def load(
     from testcard.cli.perform import Job, perform
     from testcard.core.errors import UsageError
 
+    part, console = Part.of(options), Console(as_json=as_json)
+    if part.worker:
+        return part.attend(console, options)
+    options["processes"] = part.workers(int(str(options["processes"])))
     aimed = aim(**options)  # type: ignore[arg-type]  # click hands over the options that target_options names
     target = aimed.required()
     on = slos_of(target, slos, str(options["scenario"]))
@@ -44,10 +52,11 @@ def load(
         budget_images=aimed.budget_images,
         budget_usd=aimed.budget_usd,
         plan=plan,
+        cluster=part.cluster(console),
         claims=claims,
         slos=on,
         strict=strict,
         require_all=require_all,
         out=out,
     )
-    return perform(job, Console(as_json=as_json), as_json=as_json)
+    return perform(job, console, as_json=as_json)

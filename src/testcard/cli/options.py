@@ -18,7 +18,9 @@ from testcard.core.targetfile import find_target, parse_headers
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+def stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """One decorator of several options."""
+
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -27,7 +29,7 @@ def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-target_options = _stack(
+target_options = stack(
     click.option("--target", "target_name", metavar="NAME|FILE", help="A profile that ships, or a file."),
     click.option("--base-url", metavar="URL", help="The API's address with its version path."),
     click.option("--model", metavar="SLUG", help="The model to ask for."),
@@ -40,19 +42,19 @@ target_options = _stack(
     click.option("--budget-usd", type=click.FloatRange(0), metavar="X", help="Spend at most X US dollars."),
 )
 
-output_options = _stack(
+output_options = stack(
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory."),
     click.option("--strict", is_flag=True, help="A SHOULD counts as a MUST."),
     click.option("--require-all", is_flag=True, help="A MUST left unjudged ends with exit code 3."),
     click.option("--json", "as_json", is_flag=True, help="The summary on standard output, and nothing else there."),
 )
 
-check_options = _stack(
+check_options = stack(
     click.option("--only", multiple=True, metavar="AREA|ID", help="Judge these only; repeatable."),
     click.option("--thorough", is_flag=True, help="Every declared size, n at its maximum."),
 )
 
-load_options = _stack(
+load_options = stack(
     click.option("--scenario", default="steady", metavar="NAME|FILE", show_default=True, help="The shape of the load."),
     click.option(
         "--rate", type=click.FloatRange(0, min_open=True), metavar="PER_SECOND", help="Arrivals.  [default: 10]"

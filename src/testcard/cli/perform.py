@@ -27,7 +27,7 @@ from testcard.core.target import Keyring, Slo, Target, header_secrets, header_va
 if TYPE_CHECKING:
     from testcard.conformance import CheckOptions
     from testcard.conformance.session import Session
-    from testcard.load import LoadPlan, Look, Progress
+    from testcard.load import Cluster, LoadPlan, Look, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Job:
     budget_usd: float | None = None
     check: CheckOptions | None = None
     plan: LoadPlan | None = None
+    cluster: Cluster | None = None
+    """Where the load's workers come from; None: they run here."""
     claims: tuple[str, ...] = ()
     slos: tuple[Slo, ...] = ()
     strict: bool = False
@@ -174,7 +176,9 @@ class _Run:
 
             def show(progress: Progress, name: str = "") -> None:
                 total = progress.planned
-                if progress.starts_in_s > 0:
+                if progress.awaited:
+                    phase.update(0, total, f"waits for {progress.awaited} of {plan.processes} workers")
+                elif progress.starts_in_s > 0:
                     phase.update(0, total, f"{name}starts in {progress.starts_in_s:.0f} s")
                 else:
                     note = f"{name}valid {progress.valid} · limited {progress.limited} · failed {progress.failed}"
@@ -190,7 +194,7 @@ class _Run:
                 "sent": self._session.sender.pacer.sent if self._session else (),
             }
             if plan.search is None:
-                run(plan, self._job.target, self._keyring, on_progress=show, **shared)
+                run(plan, self._job.target, self._keyring, on_progress=show, cluster=self._job.cluster, **shared)
                 return
 
             def show_step(look: Look, progress: Progress) -> None:

@@ -1,0 +1,165 @@
+"""One worker: its judging process, its dispatcher, and an eye on itself.
+
+Only locustfile.py, cluster/node.py and what only they import may import this.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.queue import SimpleQueue
+
+from testcard.core.quantile import quantile
+from testcard.load.arena import Arena
+from testcard.load.brief import Brief
+from testcard.load.dispatch import Dispatcher
+from testcard.load.handover import END, Delivery, frame
+from testcard.load.journal import TOGETHER_S, Journal
+
+_TICK_S = 0.01
+_POLL_S = 0.02
+_MOST_TOGETHER_BYTES = 1024 * 1024
+
+
+def work(brief: Brief, worker: int, journal: Journal, environment: Any, stopped: Event) -> None:
+    """Work off one worker's part of a plan, and close its journal.
+
+    Args:
+        environment: Locust's; told of each finished arrival.
+        stopped: set when the run is to end now.
+    """
+
+    def notify(path: str, seconds: float, size: int, failed: str | None) -> None:
+        environment.events.request.fire(
+            request_type="POST",
+            name=path,
+            response_time=seconds * 1000,
+            response_length=size,
+            exception=None if failed is None else RuntimeError(failed),
+            context={},
+        )
+
+    ours, theirs = socket.socketpair()
+    with journal, ours:  # whatever happens here, the parent and the judging process see both end
+        _Worker(brief, worker, journal, ours, theirs, notify, stopped).work()
+
+
+class _Worker:
+    def __init__(
+        self,
+        brief: Brief,
+        worker: int,
+        journal: Journal,
+        pipe: socket.socket,
+        theirs: socket.socket,
+        notify: Callable[[str, float, int, str | None], None],
+        stopped: Event,
+    ) -> None:
+        self._brief = brief
+        self._worker = worker
+        self._journal = journal
+        self._notify = notify
+        self._stopped = stopped
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._arena = Arena()
+        self._backlog = 0
+        self._stalls: list[float] = []
+        self._pipe = pipe
+        shared = self._arena.descriptor
+        command = [sys.executable, "-m", "testcard.load.judging", str(worker), str(-1 if shared is None else shared)]
+        self._judging = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            command, stdin=theirs.fileno(), pass_fds=() if shared is None else (shared,)
+        )
+        theirs.close()
+
+    def work(self) -> None:
+        dispatcher = Dispatcher(
+            self._brief,
+            self._worker,
+            self._journal,
+            arena=self._arena,
+            hand_over=self._hand_over,
+            backlog=lambda: self._backlog,
+            notify=self._notify,
+            stopped=self._stopped,
+        )
+        sender = gevent.spawn(self._send)
+        sender.link_exception(lambda _: self._stopped.set())  # nobody to judge: nothing more to send
+        self._journal.write({"ready": os.getpid()})
+        start = self._await_start()
+        ticker = gevent.spawn(self._tick)
+        cpu, wall = time.process_time(), time.monotonic()
+        if start is not None:
+            dispatcher.work(start)
+        cpu, wall = time.process_time() - cpu, time.monotonic() - max(wall, start or wall)
+        ticker.kill()
+        self._queue.put(None)
+        sender.join()
+        counts = dispatcher.counts
+        self._journal.write(
+            {
+                "footer": {
+                    "worker": self._worker,
+                    "complete": not self._stopped.is_set(),
+                    "planned": counts.planned,
+                    "sent": counts.sent,
+                    "dropped": counts.dropped,
+                    "answered": counts.answered,
+                    "cpu_share": round(cpu / wall, 4) if wall > 0 else None,
+                    "stall_p99_s": round(quantile(sorted(self._stalls), 0.99), 6) if self._stalls else None,
+                    "stall_max_s": round(max(self._stalls), 6) if self._stalls else None,
+                }
+            }
+        )
+        self._judging.wait()
+
+    def _await_start(self) -> float | None:
+        while not self._stopped.wait(_POLL_S):
+            if self._judging.poll() is not None:
+                raise RuntimeError("the judging process did not start")
+            start = self._brief.beginning()
+            if start is not None:
+                return start
+        return None
+
+    def _hand_over(self, delivery: Delivery) -> None:
+        for place in delivery.places:
+            if place is not None:
+                self._arena.hand_over(place[0])
+        data = frame(delivery)  # at once: a third of the memory, should the judging process fall behind
+        self._backlog += len(data)
+        self._queue.put(data)
+
+    def _send(self) -> None:
+        """Hand over what is finished, while the dispatcher goes on."""
+        ended = False
+        while not ended:
+            waiting = [self._queue.get()]
+            if self._backlog < _MOST_TOGETHER_BYTES:
+                gevent.sleep(TOGETHER_S)  # the judging process is woken once for all of them
+            size = len(waiting[0] or b"")
+            while not self._queue.empty() and size < _MOST_TOGETHER_BYTES:
+                waiting.append(self._queue.get())
+                size += len(waiting[-1] or b"")
+            ended = waiting[-1] is None
+            data = b"".join([part for part in waiting if part is not None])
+            self._pipe.sendall(data)
+            self._backlog -= len(data)
+        if not self._stopped.is_set():
+            self._pipe.sendall(END)
+        self._pipe.close()
+
+    def _tick(self) -> None:
+        """How long the event loop keeps a sleeper waiting: what it does to every stamp."""
+        while True:
+            asleep = time.monotonic()
+            gevent.sleep(_TICK_S)
+            self._stalls.append(time.monotonic() - asleep - _TICK_S)
