@@ -60,6 +60,7 @@ class Generator(Jsonable):
         try:
             (directory / NAME).write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
+            (directory / NAME).unlink(missing_ok=True)  # half an account is none
             raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
 
     @classmethod

@@ -34,14 +34,17 @@ class _Totals:
             self.loaded_well += record.outcome in ("valid", "invalid")
 
 
-def conclude(directory: Path) -> Summary:
+def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
     """The summary of a run directory, from its records alone.
+
+    Args:
+        unwritten: the run's footer, where the disk was too full for it.
 
     Raises:
         RunFileError: there is no run, or it cannot be read.
     """
     run = RunFile(directory)
-    header, footer = run.header, run.footer()
+    header, footer = run.header, run.footer() or unwritten
     options = header.options or {}
     tally = Tally(
         strict=bool(options.get("strict")),

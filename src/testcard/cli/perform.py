@@ -210,9 +210,10 @@ class _Run:
         if self._session is not None:
             self._session.close()
         said = self._redactor.text(reason) if reason else None
+        footer = Footer(ended, _now(), self._writer.records, said)
         with suppress(TestcardError):  # a full disk: what was recorded is concluded all the same
-            self._writer.end(Footer(ended, _now(), self._writer.records, said))
-        summary = conclude(self.directory)
+            self._writer.end(footer)
+        summary = conclude(self.directory, footer)
         try:
             summary.write(self.directory)
             reports.render(self.directory, summary, RunFile(self.directory))
