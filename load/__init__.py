@@ -14,8 +14,8 @@ from testcard.load.scenario import Scenario, scenario, scenarios
 from testcard.load.slo import parse_slo, slo_name
 
 __all__ = [
-    "Cluster",
     "DEFAULT_SLO",
+    "Cluster",
     "Generator",
     "LoadPlan",
     "Look",

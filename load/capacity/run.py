@@ -97,7 +97,12 @@ def _cut_short(generator: Generator) -> bool:
 
 def _joined(whole: Generator, last: Generator, look: Look) -> Generator:
     workers = tuple(replace(worker, stage=look.stage) for worker in last.workers)
-    return replace(whole, workers=(*whole.workers, *workers), notes=(*whole.notes, *last.notes))
+    return replace(
+        whole,
+        workers=(*whole.workers, *workers),
+        notes=(*whole.notes, *last.notes),
+        missing=last.missing or whole.missing,
+    )
 
 
 def _within(step: LoadPlan, target: Target, *, paced: bool) -> LoadPlan:

@@ -42,6 +42,10 @@ def load(
     target = aimed.required()
     on = slos_of(target, slos, str(options["scenario"]))
     plan = plan_of(target, slos=on, above_limit=above_limit, **options)  # type: ignore[arg-type]  # of load_options
+    if part.master and plan.search is not None:
+        raise UsageError(
+            "--master: a search for the capacity is many loads, and runs on one machine only; drop --master"
+        )
     refused = permitted(aimed, plan, above_limit=above_limit)
     if refused is not None:
         raise UsageError(refused)
