@@ -210,7 +210,9 @@ def test_who_does_not_come_and_who_is_refused(tmp_path: Path) -> None:
     )
     with running(MockSettings(rpm=100_000)) as base_url, _cluster(tmp_path) as cluster:
         old = tmp_path / "old-python"
-        inner = "import testcard, runpy; testcard.__version__ = '0.0.9'; runpy.run_module(sys.argv.pop(1), run_name='__main__')"
+        inner = (
+            "import testcard as t, runpy; t.__version__ = '0.0.9'; runpy.run_module(sys.argv.pop(1), None, '__main__')"
+        )
         old.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -c "import sys; {inner}" "$@"\n', encoding="utf-8")
         old.chmod(0o755)
         master = cluster.master(base_url, "--rate", "10", "--duration", "1s", "--max-wait", "8s")
