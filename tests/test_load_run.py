@@ -384,6 +384,47 @@ def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_process(tmp_path: Path) ->
     assert any("of 600 arrivals" in note for note in load.notes)
 
 
+def test_a_killed_judge_costs_what_it_had_and_the_run_says_so(tmp_path: Path) -> None:
+    """kill -9 of the judging process: nothing more is sent, each arrival has an outcome, and the loss is told."""
+
+    def kill_judge(progress: Progress) -> None:
+        if progress.valid >= 10:
+            listing = subprocess.run(
+                ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ).stdout
+            rows = [line.split(None, 2) for line in listing.splitlines()]
+            for pid, ppid, args in rows:
+                if "testcard.load.judging" in args and int(ppid) in _workers():
+                    os.kill(int(pid), signal.SIGKILL)
+
+    with serving(_good) as served:
+        target = _target(served.base_url)
+        plan = _plan(target, rate_per_s=20, duration_s=3.0)
+        loaded = _load(plan, target, tmp_path, on_progress=kill_judge)
+    assert loaded.arrivals["planned"] == len(loaded.records) == 60
+    assert loaded.arrivals["answered"] >= 10
+    assert loaded.arrivals["dropped"] > 0
+    assert loaded.generator is not None
+    assert "The judging process of worker 0 died" in (loaded.generator.missing or "")
+
+
+def test_a_server_that_ends_in_the_middle_breaks_what_follows(tmp_path: Path) -> None:
+    """The server goes while arrivals are due: those after it are recorded as broken, none is lost or dropped."""
+    with serving(_good) as served:
+        target = _target(served.base_url)
+        plan = _plan(target, rate_per_s=20, duration_s=2.0)
+
+        def stop(progress: Progress) -> None:
+            if progress.valid >= 10:
+                served.answer = lambda _: None
+
+        loaded = _load(plan, target, tmp_path, on_progress=stop)
+    assert loaded.arrivals == {"planned": 40, "sent": 40, "dropped": 0, "answered": 40, "lost": 0}
+    outcomes = [record.outcome for record in sorted(loaded.records, key=lambda record: record.number)]
+    assert set(outcomes) == {"valid", "broken"}
+    assert outcomes[-1] == "broken"
+
+
 def test_no_key_in_a_file_or_an_argument(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A server that echoes the key in every way: it stands neither in the run, nor on the terminal, nor in ps."""
     listings: list[str] = []
