@@ -2,8 +2,8 @@
 
     python benchmarks/load_scale.py [--rate 500] [--short 20000] [--long 100000] [--repeat 3]
 
-CPU time per arrival of all processes together: with two workers against one, and of a run
-of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging process, each with
+CPU time per arrival of all processes together: with two workers against one, which share that one's rate or have
+its rate each, and of a run of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging process, each with
 what it shares (a worker and its judging process share the answers that are waiting), and the time that it takes to
 draw the conclusions.
 """
@@ -34,13 +34,18 @@ def main() -> None:
     options = parser.parse_args()
     with serving(600) as served:
         target = served.target
-        ratios, costs = [], []
+        shared, each, costs = [], [], []
         for _ in range(options.repeat):
-            alone, both = (one(target, options.rate, options.short // 4, processes) for processes in (1, 2))
-            costs.append(alone.meter.cpu_s_per_arrival() * 1e6)
-            ratios.append(both.meter.cpu_s_per_arrival() * 1e6 / costs[-1])
+            alone, both, twice = (
+                one(target, options.rate * times, options.short // 4 * times, processes).meter.cpu_s_per_arrival()
+                for times, processes in ((1, 1), (1, 2), (2, 2))
+            )
+            costs.append(alone * 1e6)
+            shared.append(both / alone)
+            each.append(twice / alone)
         print(f"CPU time per arrival, one worker: {spread(costs, '{:.0f} us'.format)}")
-        print(f"two workers against one: {spread(ratios, '{:.2f}'.format)} times")
+        print(f"two workers at the same rate together: {spread(shared, '{:.2f}'.format)} times")
+        print(f"two workers at that rate each: {spread(each, '{:.2f}'.format)} times", flush=True)
         short, long = (one(target, options.rate, count, 1) for count in (options.short, options.long))
     for name, loaded in (("short", short), ("long", long)):
         arrivals, seen = loaded.summary.arrivals, loaded.meter.peak_rss

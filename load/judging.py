@@ -8,6 +8,7 @@ worker's file of answers. If the worker is killed, what it had handed over is ju
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -91,6 +92,8 @@ def main() -> None:
     recorder = Recorder(brief, worker, lambda exchange: judge(exchange, contract, full=exchange.number % every == 0))
     stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     with Journal(brief.answers(worker)) as journal:
+        gc.collect()
+        gc.freeze()
         journal.write({"ready": os.getpid()})
         records, complete, flushed = 0, False, 0.0
         for message in messages(stream, arena, journal.flush):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 
 from testcard.core.exchange import Request
+from testcard.load.mix import Kind
 from testcard.load.plan import Arrival, LoadPlan
 
 _SUBJECTS = (
@@ -17,6 +19,15 @@ _MANNERS = (
     "as an ink drawing", "in soft light", "as a poster", "seen from above", "in muted colours", "as a woodcut",
     "in the style of a postcard", "as a watercolour",
 )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _around(model: str | None, kind: Kind) -> tuple[str, str]:
+    """A body's text in front of its prompt, and behind it."""
+    fields = {"model": model, "prompt": "", "n": kind.n, "size": kind.size, "response_format": kind.response_format}
+    text = json.dumps({name: value for name, value in fields.items() if value is not None})
+    before, _, after = text.partition('"prompt": ""')
+    return f'{before}"prompt": "', f'"{after}'
 
 
 def case_of(plan: LoadPlan, arrival: Arrival) -> str:
@@ -31,17 +42,11 @@ def request_of(plan: LoadPlan, arrival: Arrival) -> Request:
     but who asks again asks for the same."""
     digest = hashlib.sha256(f"{plan.seed} {plan.scenario} {arrival.first_index}".encode()).digest()
     subject, manner = _SUBJECTS[digest[0] % len(_SUBJECTS)], _MANNERS[digest[1] % len(_MANNERS)]
-    fields = {
-        "model": plan.model,
-        "prompt": f"{subject} {manner}, variation {arrival.first_index}-{digest[2:8].hex()}",
-        "n": arrival.kind.n,
-        "size": arrival.kind.size,
-        "response_format": arrival.kind.response_format,
-    }
-    body = {name: value for name, value in fields.items() if value is not None}
+    before, after = _around(plan.model, arrival.kind)
+    prompt = f"{subject} {manner}, variation {arrival.first_index}-{digest[2:8].hex()}"  # nothing that JSON escapes
     return Request(
         case=case_of(plan, arrival),
-        body=json.dumps(body).encode(),
+        body=f"{before}{prompt}{after}".encode(),
         images=arrival.kind.n,
         key=plan.key,
     )

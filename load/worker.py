@@ -5,6 +5,7 @@ Only locustfile.py, cluster/node.py and what only they import may import this.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -93,6 +94,8 @@ class _Worker:
         )
         sender = gevent.spawn(self._send)
         sender.link_exception(lambda _: self._stopped.set())  # nobody to judge: nothing more to send
+        gc.collect()
+        gc.freeze()  # the schedule is garbage at no time; looked through again and again it costs time
         self._journal.write({"ready": os.getpid()})
         start = self._await_start()
         ticker = gevent.spawn(self._tick)

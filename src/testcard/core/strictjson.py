@@ -6,12 +6,15 @@ RFC 8259: UTF-8 without a byte order mark (8.1), no NaN or Infinity (6), one val
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
 
 _BOM = b"\xef\xbb\xbf"
 _DEEPEST = 500
+_CONSTANT = re.compile(rb"NaN|Infinity")
+_PLAIN = json.JSONDecoder()
 _LONG = 16 * 1024  # from here on speed counts: pictures as base64
 
 
@@ -40,7 +43,7 @@ def _read(data: bytes) -> tuple[Any, str | None]:
     except UnicodeDecodeError as error:
         return None, f"it is not UTF-8: {error.reason} at byte {error.start} (RFC 8259, section 8.1)"
     constants: list[str] = []
-    decoder = json.JSONDecoder(parse_constant=lambda name: constants.append(name))
+    decoder = json.JSONDecoder(parse_constant=constants.append) if _CONSTANT.search(data) else _PLAIN
     stripped = text.lstrip(" \t\r\n")
     try:
         value, end = decoder.raw_decode(stripped)
