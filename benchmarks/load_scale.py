@@ -2,10 +2,10 @@
 
     python benchmarks/load_scale.py [--rate 500] [--short 20000] [--long 100000] [--repeat 3]
 
-CPU time per arrival of all processes together: with two workers against one, which share that one's rate or have
-its rate each, and of a run of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging process, each with
-what it shares (a worker and its judging process share the answers that are waiting), and the time that it takes to
-draw the conclusions.
+CPU time per arrival of all processes together: with two workers against one, which share that one's rate or have its
+rate each, and of a run of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging
+process, each with what it shares (a worker and its judging process share the answers that are waiting), and the time
+that it takes to draw the conclusions.
 """
 
 from __future__ import annotations

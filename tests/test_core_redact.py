@@ -178,3 +178,14 @@ def test_a_picture_is_no_key() -> None:
     """Base64 that holds no key stays as it is."""
     text = base64.b64encode(bytes(range(256)) * 40)
     assert Redactor([KEY]).data(text) == text
+
+
+@pytest.mark.parametrize("before", [b"", b"A" * 2_000_000, b'","' * 30_000, b"A" * 65_536, b"A" * 65_537])
+def test_a_key_in_base64_is_found_beside_a_picture(before: bytes) -> None:
+    """However long the strings around it are; only inside of one of megabytes nobody looks for it."""
+    key = "sk-main->>>???-0123456789"
+    data = b'{"a":"' + before + b'","b":"' + base64.b64encode(key.encode()) + b'","c":"' + b"A" * 100_000 + b'"}'
+    redactor = Redactor([key])
+    assert redactor.may_hold(data)
+    assert MASK.encode() in redactor.data(data)
+    assert not redactor.may_hold(data.replace(b"c2st", b"c2sT"))
