@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -67,6 +68,23 @@ class Contract:
         """Whether the request schema lets a field be null, which means: as if it were left out."""
         rule = self.request_schema["properties"].get(field)
         return bool(rule) and "null" in rule.get("type", ())
+
+    @cached_property
+    def assumed(self) -> frozenset[str]:
+        """What nobody declared and OpenAI's models differ in: sizes, the largest n, and response_format, which GPT
+        image models do not take. The other dialects' documents say it themselves.
+        """
+        return frozenset(self.target.assumed if self.dialect.name == "openai" else ())
+
+    def took_for_granted(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """The undeclared things that a good request makes use of: a refusal of it may be right."""
+        n = fields.get("n")
+        used = {
+            "sizes": fields.get("size") is not None,
+            "max_n": isinstance(n, int) and n > 1,
+            "response_formats": "response_format" in fields,
+        }
+        return tuple(name for name, uses in used.items() if uses and name in self.assumed)
 
     def window_s(self, role: str | None) -> float | None:
         """The window of a key of that role, as far as it is declared."""

@@ -26,7 +26,10 @@ def open_session(session: Session) -> None:
             exchanges.append(session.send(request))  # noqa: PERF401  (one at a time)
         failure = exchanges[-1].failure
         if failure is not None and failure.kind in ("connect", "tls", "timeout"):  # also in the middle of a 200
-            raise NotJudged(f"{target.base_url} did not answer: {failure.message}")
+            advice = (
+                "; a private authority's certificate is named by ca_file in [target]" if failure.kind == "tls" else ""
+            )
+            raise NotJudged(f"{target.base_url} did not answer: {failure.message}{advice}")
         if exchanges[-1].succeeded:
             break
         if exchanges[-1].status in _WHATEVER_THE_BODY:

@@ -178,11 +178,19 @@ class Session:
 
     def _explain(self, name: str, exchange: Exchange) -> None:
         """Say why a good request that met nothing but errors judges nothing."""
-        if exchange.request.violations or exchange.succeeded or not transient(exchange):
+        if exchange.request.violations or exchange.succeeded:
             return
         asked = exchange.request.requirement or name
-        reason = f"a good request was answered {exchange.attempt} times with {exchange.status or exchange.failure}"
-        for requirement in dict.fromkeys((name, asked)):
+        concerned = dict.fromkeys((name, asked))
+        granted = self.contract.took_for_granted(exchange.request.fields)
+        if exchange.status in self.contract.dialect.refusal and granted and not exchange.request.may_refuse:
+            reason = f"refused with {exchange.status}, rightly if not offered: declare {', '.join(granted)} in [target]"
+            concerned = {row: None for row in concerned if not schemas.requirements()[row].occasion}
+        elif transient(exchange):
+            reason = f"a good request was answered {exchange.attempt} times with {exchange.status or exchange.failure}"
+        else:
+            return
+        for requirement in concerned:
             self.find(Skip(requirement, outcome.NOT_JUDGED, f"{reason} (record {exchange.number})"))
 
     def send(self, request: Request) -> Exchange:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from testcard.conformance.judge.evidence import Evidence, broken, finding, held
+from testcard.conformance.judge.evidence import OPEN_FORMS, Evidence, broken, finding, held
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
@@ -60,8 +60,10 @@ def _pictures(response: Response) -> bool:
 
 def _param(error: dict[str, Any], evidence: Evidence) -> Iterator[Finding]:
     """A field that is named, in whatever path, is one of those at fault, or one that is not there. Nobody has to name
-    one.
+    one. A form that no contract names (1.0 for n, n twice) may be at fault too: such a body says nothing.
     """
+    if any(violation.requirement in OPEN_FORMS for violation in evidence.request.violations):
+        return
     at_fault = {violation.field for violation in evidence.request.violations}
     if not at_fault or "body" in at_fault or not isinstance(error.get("param"), str):
         return

@@ -11,6 +11,9 @@ from testcard.conformance.picture import Inspection, inspect, strict_base64
 from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.record import Finding
 
+OPEN_FORMS = frozenset({"generate.model-malformed", "generate.unnamed-form", "transport.other-content-type"})
+"""Forms that the contract does not name, in bodies that it forbids: who accepts those breaks another requirement."""
+
 _ATTEMPTS_BILLED = 3
 _ATTEMPTS_FREE = 5
 
@@ -84,7 +87,11 @@ class Evidence:
     def form(self) -> str:
         """The representation that the request asks for, or the target's default."""
         asked = self.fields.get("response_format")
-        return asked if isinstance(asked, str) else self.contract.target.default_response_format
+        if isinstance(asked, str):
+            return asked
+        if "response_formats" in self.contract.assumed and self.data:  # url or, from GPT image models, always base64
+            return "b64_json" if isinstance(self.data[0].get("b64_json"), str) else "url"
+        return self.contract.target.default_response_format
 
     @property
     def good(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from testcard.conformance.judge.evidence import Evidence, answer, broken, finding, held
+from testcard.conformance.judge.evidence import OPEN_FORMS, Evidence, answer, broken, finding, held
 from testcard.core.quantity import size_px
 from testcard.core.record import Finding
 
@@ -13,9 +13,6 @@ _BY_ACCEPTANCE = frozenset(
 )
 """Requirements that hold once a request is accepted. Any other that a good request is sent for needs what came: a
 200 without a readable picture says nothing about its size."""
-
-_OPEN = frozenset({"generate.model-malformed", "generate.unnamed-form", "transport.other-content-type"})
-"""Forms that the contract does not name, in bodies that it forbids: who accepts those breaks another requirement."""
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -45,6 +42,8 @@ def _acceptance(evidence: Evidence) -> Iterator[Finding]:
     requirement, status = evidence.request.requirement, evidence.status
     documented = status in evidence.contract.dialect.errors and (status or 0) >= 500
     if requirement is not None and not documented:
+        if status in evidence.contract.dialect.refusal and evidence.contract.took_for_granted(evidence.fields):
+            return  # what this model does not offer, it may refuse
         if status is None or status >= 400:
             yield broken(requirement, "200", answer(evidence))
         elif requirement in _BY_ACCEPTANCE:
@@ -131,7 +130,7 @@ def _refusal(evidence: Evidence) -> Iterator[Finding]:
         right = (404,) if dialect.name != "openai" else (404, *dialect.refusal)
         yield finding(name, status in right, f"404 ({sent})", answer(evidence))
         return
-    if name in _OPEN:
+    if name in OPEN_FORMS:
         fine = status is not None and status < 500
         yield finding(name, fine, f"a refusal in the envelope ({sent})", answer(evidence))
         return

@@ -19,6 +19,7 @@ from testcard.core.presentation import derived
 ROLES = ("main", "second", "empty_wallet", "limited")
 OPENAI_HOST = "api.openai.com"
 FORMATS = ("url", "b64_json")
+ASSUMABLE = ("sizes", "max_n", "response_formats")
 CAPABILITIES = ("generations", "models")
 
 
@@ -96,6 +97,8 @@ class Target:
     a field that it does not take and that is never sent."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with every API request; `env:NAME` takes the value from the environment."""
+    assumed: tuple[str, ...] = ()
+    """Which of ASSUMABLE nobody declared, so that they stand at what OpenAI's contract says of most models."""
     slos: tuple[Slo, ...] = ()
     known_failures: tuple[KnownFailure, ...] = ()
 

@@ -16,7 +16,7 @@ from testcard import schemas
 from testcard.core.errors import UsageError
 from testcard.core.quantity import size_px
 from testcard.core.requestrule import request_rules
-from testcard.core.target import CAPABILITIES, FORMATS, ROLES, KnownFailure, Limit, Slo, Target
+from testcard.core.target import ASSUMABLE, CAPABILITIES, FORMATS, ROLES, KnownFailure, Limit, Slo, Target
 
 
 def build_target(merged: dict[str, Any], tables: Mapping[str, Any], where: str) -> Target:
@@ -34,7 +34,7 @@ def build_target(merged: dict[str, Any], tables: Mapping[str, Any], where: str) 
         raise UsageError(
             f"{where}: public_keys are for profiles that ship; name environment variables in [target.keys]"
         )
-    _no_unknown(merged, {f.name for f in fields(Target)} - {"slos", "known_failures"}, f"{where}: [target]")
+    _no_unknown(merged, {f.name for f in fields(Target)} - {"slos", "known_failures", "assumed"}, f"{where}: [target]")
     _no_unknown(tables, {"target", "slo", "known-failure"}, where)
     if "base_url" not in merged:
         raise UsageError(f'{where}: [target] has no base_url; write base_url = "https://host/v1"')
@@ -55,6 +55,7 @@ def build_target(merged: dict[str, Any], tables: Mapping[str, Any], where: str) 
     _check_names(merged["keys"], merged.get("headers", {}), where)
     target = replace(
         Target(**merged),
+        assumed=tuple(name for name in ASSUMABLE if not merged.keys() & {name, f"default_{name.removesuffix('s')}"}),
         slos=tuple(_slo(row, f"{where}: [[slo]]") for row in tables.get("slo", ())),
         known_failures=tuple(_known(row, f"{where}: [[known-failure]]") for row in tables.get("known-failure", ())),
     )
