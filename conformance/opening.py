@@ -26,9 +26,7 @@ def open_session(session: Session) -> None:
             exchanges.append(session.send(request))  # noqa: PERF401  (one at a time)
         failure = exchanges[-1].failure
         if failure is not None and failure.kind in ("connect", "tls", "timeout"):  # also in the middle of a 200
-            advice = (
-                "; a private authority's certificate is named by ca_file in [target]" if failure.kind == "tls" else ""
-            )
+            advice = "; ca_file in [target] names a private authority" if failure.kind == "tls" else ""
             raise NotJudged(f"{target.base_url} did not answer: {failure.message}{advice}")
         if exchanges[-1].succeeded:
             break

@@ -45,8 +45,8 @@ WRITTEN = (
     WaitFigures, PromiseFigures, ClientFigures, LimitEvent, CapacityFigures, CapacityStep,
 )  # fmt: skip
 DECLARED = (Target, Limit, Slo, KnownFailure)
-INTERNAL = {"public_keys", "slos", "known_failures"}
-"""Fields of a target that no file names so: keys of profiles that ship, and the tables [[slo]], [[known-failure]]."""
+INTERNAL = {"assumed", "public_keys", "slos", "known_failures"}
+"""Fields of a target that no file names so: what nobody declared, keys of profiles, and tables of their own."""
 
 
 def text(name: str) -> str:
