@@ -50,9 +50,7 @@ class Fitted:
         return self.limit, self.window_s, self.burst
 
 
-def estimate(
-    populations: Sequence[Population], shares: Floats, past: Past, declared: Limit, contradictions: int
-) -> Fitted:
+def estimate(populations: Sequence[Population], shares: Floats, past: Past, declared: Limit, *, stated: bool) -> Fitted:
     """What the parameter sets that are left say."""
     leader = int(np.argmax(shares))
     population = populations[leader]
@@ -63,7 +61,7 @@ def estimate(
         if number != leader and shares[number] > _OR * shares[leader]
     ]
     passed = int(past.admitted.sum())
-    if contradictions:
+    if not stated:
         return Fitted(UNEXPLAINED, 0.0, (kind, *others), None, None, None, passed)
     if kind == UNLIMITED:
         return Fitted(kind, float(shares[leader]), tuple(others), None, None, None, passed)

@@ -29,6 +29,8 @@ _WRONG = 0.06
 """Below this likelihood of a wave, the wave contradicts the model."""
 _HOPELESS = 12.0
 """How much less of the log evidence a kind may have and still be looked at again."""
+_INSTEAD = 5.0
+"""How much less of the log evidence a kind may have than one that is contradicted, and be stated in its place."""
 _CHECKS = 3
 _LARGE = 0.5
 _PART = 0.08
@@ -118,13 +120,15 @@ class Identification:
 
     def verdict(self) -> Fitted:
         """What fits."""
-        return estimate(self._populations, self.shares(), self._past, self._declared, self._contradictions())
+        shares, stated = self._stated()
+        return estimate(self._populations, shares, self._past, self._declared, stated=stated)
 
     def honesty(self) -> tuple[Honesty, tuple[Promise, ...]]:
         """What Retry-After said, against the limiter that fits; nothing is judged where none does."""
         refusals = sum(wave.sent - wave.admitted for wave in self._waves)
-        population = self._leader()
-        if self._contradictions() or population.kind.name in (UNLIMITED, CONCURRENCY):
+        shares, stated = self._stated()
+        population = self._populations[int(np.argmax(shares))]
+        if not stated or population.kind.name in (UNLIMITED, CONCURRENCY):
             return Honesty(UNJUDGED, refusals, self._promised()), ()
         found = promises(population, self._past)
         return honesty(found, refusals), found
@@ -196,11 +200,20 @@ class Identification:
         found = likelihood(population.kind, population.sets, self._past, len(self._past) - 1)
         return float(np.exp(found).mean()) * 1.0
 
-    def _contradictions(self) -> int:
-        """Waves that speak against even the best parameter set of the kind that leads."""
-        population = self._leader()
-        found = likelihood(population.kind, population.best()[None, :], self._past)
-        return int((np.exp(found) < _WRONG).sum())
+    def _stated(self) -> tuple[Floats, bool]:
+        """How probable each kind is, without those that an answer contradicts; and whether any is left to be stated.
+
+        A kind that is far less probable than one that is contradicted is not stated in its place.
+        """
+        scores = np.array([population.score for population in self._populations])
+        shares = self.shares()
+        for number in np.argsort(-scores):
+            if scores.max() - scores[number] > _INSTEAD:
+                break
+            if self._populations[number].contradictions(self._past) == 0:
+                return shares / shares.sum(), True
+            shares[number] = 0.0
+        return self.shares(), False
 
     def _restart(self, *, everything: bool) -> None:
         """Look afresh for parameter sets of the kinds that have none left which explains every wave."""

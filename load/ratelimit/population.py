@@ -23,6 +23,8 @@ _OFF_BY_ONE = 0.02
 """That a wave admits one more or one less: its requests do not arrive in one instant."""
 JITTER = ((-1.0, 0.2), (0.0, 0.6), (1.0, 0.2))
 """Where within the jitter the decision may have fallen, and how likely."""
+_LIKELY = 4.0
+_STRETCHED = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _DEGREES = (0.08, 0.2, 0.4, 0.7, 1.0)
 _MOVES_PER_DEGREE = 4
 
@@ -84,13 +86,19 @@ class Population:
         if not self.kind.parameters:
             return
         self._resample(gained, dice)
-        for _ in range(moves):
-            self._move(past, dice, 1.0)
+        self.stir(past, dice, moves)
 
     def stir(self, past: Past, dice: np.random.Generator, moves: int) -> None:
         """Move the parameter sets about once more: few that survived must not look surer than they are."""
-        for _ in range(moves if self.kind.parameters else 0):
+        if not self.kind.parameters:
+            return
+        best = int(np.argmax(self.scores))
+        kept, score = self.sets[best].copy(), float(self.scores[best])
+        for _ in range(moves):
             self._move(past, dice, 1.0)
+        if self.scores.max() < score:  # whether any set explains the past must not hang on a random walk
+            worst = int(np.argmin(self.scores))
+            self.sets[worst], self.scores[worst] = kept, score
 
     def restart(self, past: Past, dice: np.random.Generator) -> None:
         """Look again from the beginning; keep what is better, the old or the new."""
@@ -116,6 +124,25 @@ class Population:
         """The parameter set that explains most."""
         found: Floats = self.sets[int(np.argmax(self.scores))]
         return found
+
+    def contradictions(self, past: Past) -> int:
+        """Waves that even the best of the likely parameter sets cannot explain, decided within twice the jitter.
+
+        A wave that meets the end of a window is decided partly before and partly after it: what lies between is
+        explained.
+        """
+        sets = self.sets[self.scores >= self.scores.max() - _LIKELY]
+        sent, admitted = past.sent.astype(float), past.admitted.astype(float)
+        rooms = np.stack(
+            [
+                np.clip(
+                    self.kind.room(sets, past, (past.times + offset * past.jitter_s)[None, :], past.order), 0.0, sent
+                )
+                for offset in _STRETCHED
+            ]
+        )
+        wrong = (admitted < rooms.min(axis=0)) | (admitted > rooms.max(axis=0))
+        return int(wrong.sum(axis=1).min())
 
     def _resample(self, scores: Floats, dice: np.random.Generator) -> None:
         weight = np.exp(scores - scores.max())
