@@ -37,7 +37,7 @@ def told(kind: str, header: str) -> Truth:
 
 
 def test_limiters_of_every_kind_are_identified() -> None:
-    """Of two drawn limiters of each kind at most two of all are taken for another, and what is stated as sure is right."""
+    """Of two drawn limiters of each kind at most two in all are taken for another; what is stated as sure is right."""
     results = [(draw(number, seed=7), identify(draw(number, seed=7), seed=number)) for number in range(2 * len(KNOWN))]
     confusions = Counter((truth.kind, fitted.kind) for truth, (fitted, *_) in results)
     assert sum(count for (true, said), count in confusions.items() if true == said) >= len(results) - 2, confusions
