@@ -3,6 +3,7 @@
 from testcard.load.capacity.plan import DEFAULT_SLO
 from testcard.load.capacity.run import search
 from testcard.load.capacity.search import Look
+from testcard.load.certificate import Truth
 from testcard.load.cluster import Cluster, Terms, Visit
 from testcard.load.collect import Progress
 from testcard.load.conclude import conclude
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Scenario",
     "Terms",
+    "Truth",
     "Visit",
     "allowance",
     "conclude",

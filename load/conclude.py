@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from testcard.core.behaviour import Behaviour
 from testcard.core.loadpart import SizeFigures, StageFigures
 from testcard.core.quantile import quantiles
 from testcard.core.record import Record
 from testcard.core.summary import Bound, LoadSummary
 from testcard.core.target import Slo
+from testcard.load.behaviour import Behaved
 from testcard.load.bound import Case, Judged, judge_claims, judge_slos
 from testcard.load.capacity.outcome import searched
 from testcard.load.capacity.plan import DEFAULT_SLO
+from testcard.load.certificate import Compared, Truth
 from testcard.load.crowd.summary import CrowdRecords
 from testcard.load.generator import Generator
 from testcard.load.limitlab.summary import LimitRecords
@@ -35,6 +38,7 @@ def conclude(
     slos: Sequence[Slo] = (),
     generator: Generator | None = None,
     price_usd: float | None = None,
+    truth: Truth | None = None,
 ) -> LoadSummary:
     """The summary of a load.
 
@@ -45,13 +49,18 @@ def conclude(
         slos: the bounds that were asked for.
         generator: the workers' own account, from generator.json; None where the run was cut off.
         price_usd: of one image, for the advice on what would decide.
+        truth: what the bundled mock told, from truth.json.
     """
     plan = plan if isinstance(plan, LoadPlan) else LoadPlan.from_json(dict(plan))
     seen = Seen(plan)
     slos = tuple(slos) or ((DEFAULT_SLO,) if plan.search else ())
     crowds = CrowdRecords()
     limits = LimitRecords()
+    behaved = Behaved(plan)
+    compared = Compared(truth.answers if truth else {})
     for record in records:
+        behaved.add(record)
+        compared.add(record)
         seen.add(record)
         crowds.add(record)
         limits.add(record)
@@ -70,6 +79,7 @@ def conclude(
     on_claims = judge_claims(seen.samples, claims, case, glances)
     on_slos = search.judged if search else judge_slos(seen.samples, slos, case)
     every = seen.all
+    behaviour = behaved.behaviour(generator)
     # Between the runs of a search nothing is meant to be sent.
     achieved_per_s = round(every.sent / plan.duration_s, 4) if search else every.achieved_per_s(plan.duration_s)
     return LoadSummary(
@@ -101,6 +111,8 @@ def conclude(
         stages=() if plan.crowd or plan.limit else _stages(plan, seen.by_stage, (*on_slos, *on_claims)),
         by_size=_sizes(seen.by_size),
         capacity=search.figures if search else None,
+        behaviour=behaviour,
+        certificate=compared.certificate(truth, _lag(every.lag)) if truth else None,
         preview=seen.screen.figures(plan) if seen.screen else None,
         crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed, complete=_complete(generator))
         if plan.crowd
@@ -108,6 +120,7 @@ def conclude(
         limit=limits.summary(plan.limit, plan.seed) if plan.limit else None,
         notes=(
             *_notes(plan, seen, generator, reason),
+            *_disagreeing(behaviour),
             *_together([judged.bound for judged in (*on_slos, *on_claims) if judged.bound.asked]),
         ),
     )
@@ -174,6 +187,16 @@ def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str 
             "other figure, and a server may bill them all the same."
         )
     return tuple(notes)
+
+
+def _disagreeing(behaviour: Behaviour | None) -> Iterator[str]:
+    """What is to be known where our own two counts differ."""
+    little = behaviour.little if behaviour else None
+    if little is not None and not little.agrees:
+        yield (
+            f"The generator's own clock counted {little.counted:.3g} arrivals in flight on average, the records say "
+            f"{little.reckoned:.3g}: a fault of ours or a machine that stood still, so mind these figures."
+        )
 
 
 def _together(bounds: Sequence[Bound]) -> Iterator[str]:

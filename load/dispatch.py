@@ -119,6 +119,11 @@ class Dispatcher:
         while len(self._under_way) and not self.stopped.wait(_LOOK_S):
             pass
 
+    @property
+    def in_flight(self) -> int:
+        """Arrivals under way, their pictures included."""
+        return len(self._under_way)
+
     def prepare(self, arrival: Arrival, due: float) -> Prepared:
         """All of a request that can be made before its time, an absolute one."""
         request = request_of(self.plan, arrival)

@@ -25,11 +25,11 @@ _FEWEST = 30
 _FEWEST_CROWDS = 5
 _STEP = 10  # answers that make a rung of the ladder
 _LIKE = 0.25
-"""How unlike the services of those who waited and of the others may be: as means, and as distributions beyond chance."""
+"""How unlike those who waited and the others may be served: as means, and as distributions beyond chance."""
 _CHANCE = 1.22
 """Of two samples' distributions: at the 10 % level, times the root of 1/n + 1/m."""
 _ALIKE = 0.05
-"""Times whose difference is so small a share are the same: a server's overhead differs a little between one and many in flight."""
+"""Times whose difference is so small a share are the same: overhead differs a little between one and many."""
 _LONGER = 1.5
 """How many times as long those take who came into a crowd of twice the places."""
 

@@ -17,7 +17,7 @@ from testcard.load.plan import MEASURED, LoadPlan
 
 _SLICES = 10
 _SHARE = 0.1
-_DEVIATIONS = 3.0
+_DEVIATIONS = 2.0
 _FEWEST = 40
 
 
@@ -67,7 +67,7 @@ def _saturated(one: Slice, came: Sequence[float], ended: Sequence[float]) -> Sat
             return None
     offered, completed = arrivals / lasts, (out_by[2] - out_by[0]) / lasts
     sentence = (
-        f"Saturated in {one.where}: {offered:.3g} a second came, {completed:.3g} were answered, and in flight grew from "
+        f"Saturated in {one.where}: {offered:.3g} a second came, {completed:.3g} were answered, in flight grew from "
         f"{flight[0]} to {flight[2]}."
     )
     return Saturation(round(offered, 4), round(completed, 4), flight[0], flight[2], one.where, sentence)

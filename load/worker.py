@@ -73,6 +73,7 @@ class _Worker:
         self._arena = Arena()
         self._backlog = 0
         self._stalls: list[float] = []
+        self._in_flight_s = 0.0
         self._pipe = pipe
         shared = self._arena.descriptor
         command = [sys.executable, "-m", "testcard.load.judging", str(worker), str(-1 if shared is None else shared)]
@@ -98,7 +99,7 @@ class _Worker:
         gc.freeze()  # the schedule is garbage at no time; looked through again and again it costs time
         self._journal.write({"ready": os.getpid()})
         start = self._await_start()
-        ticker = gevent.spawn(self._tick)
+        ticker = gevent.spawn(self._tick, dispatcher)
         cpu, wall = time.process_time(), time.monotonic()
         if start is not None:
             dispatcher.work(start)
@@ -119,6 +120,8 @@ class _Worker:
                     "cpu_share": round(cpu / wall, 4) if wall > 0 else None,
                     "stall_p99_s": round(quantile(sorted(self._stalls), 0.99), 6) if self._stalls else None,
                     "stall_max_s": round(max(self._stalls), 6) if self._stalls else None,
+                    "in_flight_mean": round(self._in_flight_s / wall, 6) if wall > 0 else None,
+                    "wall_s": round(wall, 6),
                 }
             }
         )
@@ -160,9 +163,12 @@ class _Worker:
             self._pipe.sendall(END)
         self._pipe.close()
 
-    def _tick(self) -> None:
-        """How long the event loop keeps a sleeper waiting: what it does to every stamp."""
+    def _tick(self, dispatcher: Dispatcher) -> None:
+        """How long the event loop keeps a sleeper waiting: what it does to every stamp. And how many are under way,
+        counted for themselves, so that Little's law can be held against the records."""
         while True:
             asleep = time.monotonic()
             gevent.sleep(_TICK_S)
-            self._stalls.append(time.monotonic() - asleep - _TICK_S)
+            elapsed = time.monotonic() - asleep
+            self._stalls.append(elapsed - _TICK_S)
+            self._in_flight_s += dispatcher.in_flight * elapsed

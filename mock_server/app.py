@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 
@@ -29,12 +30,14 @@ def create_app(settings: MockSettings, clock: Callable[[], float] | None = None)
     gateway = Gateway(settings, clock)
 
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         request = Request(scope, receive)
         try:
             call = await _call(request, gateway)
         except ClientDisconnect:
             return
         await _send(await gateway.answer(call), scope, receive, send)
+        gateway.truth.answered(call.request_id, time.perf_counter() - began)
 
     async def picture(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -45,8 +48,16 @@ def create_app(settings: MockSettings, clock: Callable[[], float] | None = None)
     async def truth(_: Request) -> Response:
         return JSONResponse(gateway.truth.describe())
 
+    async def answers(_: Request) -> Response:
+        return JSONResponse({"answers": {name: round(span, 6) for name, span in gateway.truth.answers.items()}})
+
     return Starlette(
-        routes=[Route("/mock/truth", truth), Mount("/media", picture), Mount("/", api)],
+        routes=[
+            Route("/mock/truth", truth),
+            Route("/mock/truth/answers", answers),
+            Mount("/media", picture),
+            Mount("/", api),
+        ],
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,15 @@ class Truth:
         """From having a free place to having the answer."""
         self.waited = Times()
         """In the queue for a free place."""
+
+        self.answers: OrderedDict[str, float] = OrderedDict()
+        """By request id, the most recent ones: from the head of the request to the answer handed to the system."""
+
+    def answered(self, request_id: str, seconds: float) -> None:
+        """Remember one answer."""
+        self.answers[request_id] = seconds
+        if len(self.answers) > _KEPT:
+            self.answers.popitem(last=False)
 
     def describe(self) -> dict[str, Any]:
         """Seconds throughout."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from testcard.core.behaviour import Behaviour, Parallelism
 from testcard.core.capacity import CapacityFigures
+from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.quantity import human_s
@@ -23,6 +25,12 @@ def tables(load: LoadSummary) -> Iterator[Table]:
     """The tables that this load has."""
     if load.capacity is not None:
         yield _capacity(load.capacity)
+    if load.behaviour is not None:
+        yield _behaviour(load.behaviour)
+        if load.behaviour.parallelism is not None and load.behaviour.parallelism.ladder:
+            yield _ladder(load.behaviour.parallelism)
+    if load.certificate is not None:
+        yield _certificate(load.certificate)
     if load.crowd is not None:
         yield from _crowds(load.crowd)
     if load.preview is not None:
@@ -61,6 +69,47 @@ def _capacity(found: CapacityFigures) -> Table:
         f"With {found.confidence:.0%} confidence none of these verdicts is wrong: each has {found.each_confidence:.2%}."
     )
     return Table("Capacity", " ".join(told), head, rows)
+
+
+def _behaviour(found: Behaviour) -> Table:
+    rows = []
+    if found.parallelism is not None:
+        rows.append(("at once", found.parallelism.sentence))
+    if found.saturation is not None:
+        rows.append(("saturation", found.saturation.sentence))
+    if found.little is not None:
+        word = "agrees" if found.little.agrees else "DISAGREES"
+        told = (
+            f"{found.little.counted:.4g} in flight on average by our clocks, {found.little.reckoned:.4g} by the records"
+        )
+        rows.append(("Little's law", f"{told}: {word} (a check on ourselves)"))
+    return Table("Under load", "what shows of the server's inside, and of ourselves", ("", "seen"), tuple(rows))
+
+
+def _ladder(found: Parallelism) -> Table:
+    return Table(
+        "By requests in flight",
+        "sent → last byte, by how many were under way, itself included",
+        ("in flight", "answers", "median"),
+        tuple((str(rung.in_flight), f"{rung.answers:,}", human_s(rung.median_s)) for rung in found.ladder),
+    )
+
+
+def _certificate(found: Certificate) -> Table:
+    lag = "" if found.dispatch_lag_p99_s is None else f", dispatch lag p99 {human_s(found.dispatch_lag_p99_s)}"
+    word = "within" if found.agrees else "NOT within"
+    note = (
+        f"{found.machine}, {found.cores} cores{lag}; the same {found.arrivals:,} of {found.of:,} measured answers, by "
+        f"their request ids; p50 to p99 {word} 1 % + 1 ms of what the mock knows; told: sent → last byte, true: "
+        "head of the request → answer handed to the system"
+    )
+    head = ("", *found.told_s)
+    rows = (
+        ("told", *(f"{span * 1000:.4g} ms" for span in found.told_s.values())),
+        ("true", *(f"{span * 1000:.4g} ms" for span in found.true_s.values())),
+        ("told minus true", *(f"{span * 1000:+.3g} ms" for span in found.off_s.values())),
+    )
+    return Table("Calibration certificate", note, head, rows)
 
 
 GAVE_WAY = {

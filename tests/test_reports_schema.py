@@ -15,7 +15,9 @@ from jsonschema import Draft202012Validator
 
 import sample_run
 from testcard import schemas
+from testcard.core.behaviour import Behaviour, Ladder, LittleCheck, Parallelism, Saturation
 from testcard.core.capacity import CapacityFigures, CapacityStep
+from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.limitlab import (
     AdmissionFigures,
@@ -49,6 +51,12 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (Cost, SUMMARY["$defs"]["cost"]),
     (Bound, SUMMARY["$defs"]["bound"]),
     (LoadSummary, SUMMARY["$defs"]["load"]),
+    (Behaviour, SUMMARY["$defs"]["behaviour"]),
+    (Parallelism, SUMMARY["$defs"]["parallelism"]),
+    (Ladder, SUMMARY["$defs"]["ladder"]),
+    (Saturation, SUMMARY["$defs"]["saturation"]),
+    (LittleCheck, SUMMARY["$defs"]["littleCheck"]),
+    (Certificate, SUMMARY["$defs"]["certificate"]),
     (CapacityFigures, SUMMARY["$defs"]["capacity"]),
     (CapacityStep, SUMMARY["$defs"]["capacityStep"]),
     (CrowdSummary, SUMMARY["$defs"]["crowd"]),
@@ -83,6 +91,10 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "confidence": _SHARE,
     "bound_s": st.floats(0.001, 100),
     "effective_samples": st.integers(1, 100_000),
+    "places": st.integers(1, 64),
+    "told_s": _FIGURES,
+    "true_s": _FIGURES,
+    "off_s": _FIGURES,
     "looks": st.integers(1, 2),
     "format": st.just(1),
     "exit_code": st.sampled_from([0, 1, 3, 4, 5, 130]),
@@ -117,6 +129,10 @@ _WORDS: dict[type, dict[str, list[str]]] = {
 }
 
 
+_OTHERWISE = {(Record, "first_byte_s"), (Record, "media_s"), (Certificate, "arrivals")}
+"""Fields that share a name with one of _NARROWER and nothing else."""
+
+
 def instances(kind: type[Jsonable]) -> st.SearchStrategy[Any]:
     """Any instance of a dataclass, within what its schema allows."""
     hints = typing.get_type_hints(kind)
@@ -133,7 +149,11 @@ def instances(kind: type[Jsonable]) -> st.SearchStrategy[Any]:
             fields[field.name] = instances(LoadSummary)
         elif field.name == "format" and kind is Picture:
             fields[field.name] = st.none() | st.just("png")
-        elif field.name in _NARROWER and not (kind is Record and field.name in ("first_byte_s", "media_s")):
+        elif (
+            field.name in _NARROWER
+            and not (kind is Certificate and field.name == "arrivals")
+            and not (kind is Record and field.name in ("first_byte_s", "media_s"))
+        ):
             fields[field.name] = _NARROWER[field.name]
         else:
             fields[field.name] = _of_type(hints[field.name])

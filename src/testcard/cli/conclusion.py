@@ -121,7 +121,7 @@ def _usd(images: int, price: Any) -> float | None:
 def _load(run: RunFile, options: dict[str, Any], directory: Path) -> LoadSummary | None:
     if run.header.load is None or not any(record.outcome for record in run.records()):
         return None
-    from testcard.load import Generator
+    from testcard.load import Generator, Truth
     from testcard.load import conclude as conclude_load
 
     return conclude_load(
@@ -131,6 +131,7 @@ def _load(run: RunFile, options: dict[str, Any], directory: Path) -> LoadSummary
         slos=tuple(Slo(**row) for row in options.get("slos", ())),
         generator=Generator.read(directory),
         price_usd=run.header.target.get("price_usd_per_image"),
+        truth=Truth.read(directory),
     )
 
 

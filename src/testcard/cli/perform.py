@@ -141,6 +141,7 @@ class _Run:
             self._check(job.check)
         if job.plan is not None:
             self._load(job.plan)
+            self._ask_truth()
         elif job.load_left_out:
             self._console.line(f"load    left out: {job.load_left_out}")
 
@@ -201,6 +202,14 @@ class _Run:
                 show(progress, f"step {look.step}, {look.rate_per_s:g}/s · ")
 
             search(plan, plan.search, self._job.slos, self._job.target, self._keyring, on_progress=show_step, **shared)
+
+    def _ask_truth(self) -> None:
+        """What the bundled mock knows of the load, where it is the target."""
+        from testcard.load import Truth
+
+        truth = Truth.ask(self._job.target)
+        if truth is not None:
+            truth.write(self.directory)
 
     def end(self, ended: str, reason: str | None, *, as_json: bool) -> int:
         """Write the end of the story, conclude, render and print."""

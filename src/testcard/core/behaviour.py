@@ -1,4 +1,4 @@
-"""What a load shows of the server's inside, and of ourselves: parallelism, saturation, Little's law, Server-Timing."""
+"""What a load shows of the server's inside, and of ourselves: parallelism, saturation, Little's law."""
 
 from __future__ import annotations
 
@@ -57,18 +57,6 @@ class LittleCheck(Jsonable):
 
 
 @dataclass(frozen=True, slots=True)
-class TimingMetric(Jsonable):
-    """A metric of the Server-Timing headers."""
-
-    name: str
-    answers: int
-    """That told it with a duration."""
-    mean_s: float
-    max_s: float
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Behaviour(Jsonable):
     """What the load showed."""
 
@@ -77,4 +65,3 @@ class Behaviour(Jsonable):
     saturation: Saturation | None = None
     """None: the server kept up."""
     little: LittleCheck | None = None
-    server_timing: tuple[TimingMetric, ...] = ()

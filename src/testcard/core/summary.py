@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testcard.core.behaviour import Behaviour
 from testcard.core.capacity import CapacityFigures
+from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdSummary
 from testcard.core.errors import RunFileError, TestcardError
 from testcard.core.limitlab import LimitSummary
@@ -141,6 +143,10 @@ class LoadSummary(Jsonable):
     """Where several sizes were asked for."""
     capacity: CapacityFigures | None = None
     """Of a search for the highest rate at which the SLOs hold."""
+    behaviour: Behaviour | None = None
+    """What shows of the server's inside, and of ourselves."""
+    certificate: Certificate | None = None
+    """On the bundled mock: what was measured beside what it knows."""
     preview: PreviewFigures | None = None
     notes: tuple[str, ...] = ()
     """Whatever a reader must know before trusting the figures, a sentence each."""
