@@ -37,8 +37,7 @@ _OF_TYPE: dict[str, tuple[Any, ...]] = {
     "object": ({},),
     "null": (None,),
 }
-# Nothing here names a width and a height, however leniently it is read.
-_NO_SIZE = ("big", "1024", "1024x", "x1024", "0x0", "-1x-1", "1024x1024x3")
+_ANY_SIZE = "1024x1024"
 
 
 def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
@@ -46,6 +45,7 @@ def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
     schema, declared = contract.request_schema, contract.target.request
     for name in schema["required"]:
         yield _violation(name, "required", "present", "nothing"), ABSENT
+    width, height = (contract.smallest or _ANY_SIZE).split("x")
     for name, field in schema["properties"].items():
         if not contract.target.takes(name) or ((name, "type") not in _REQUIREMENTS and name not in declared):
             continue
@@ -53,9 +53,12 @@ def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
         allowed = kinds if isinstance(kinds, list) else [kinds]
         for kind, values in _OF_TYPE.items():
             if kind not in allowed and not (kind == "integer" and "number" in allowed):
-                for value in values:
+                for value in (int(width),) if (name, kind) == ("size", "integer") else values:
                     yield _violation(name, "type", " or ".join(allowed), json.dumps(value)), value
         yield from _beyond(name, field)
+        if "pattern" in field:
+            for text in _no_sizes(width, height):
+                yield _violation(name, "pattern", "WIDTHxHEIGHT", json.dumps(text)), text
 
 
 class _Absent:
@@ -75,9 +78,6 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
     if "maximum" in field:
         for value in (field["maximum"] + 1, 2**63):
             yield _violation(name, "maximum", str(field["maximum"]), str(value)), value
-    if "pattern" in field:
-        for text in _NO_SIZE:
-            yield _violation(name, "pattern", "WIDTHxHEIGHT", json.dumps(text)), text
     if "maxLength" in field:
         text = "x" * (field["maxLength"] + 1)
         yield _violation(name, "maxLength", str(field["maxLength"]), f"{len(text)} characters"), text
@@ -85,6 +85,13 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
         known = [value for value in field["enum"] if isinstance(value, str)]
         for text in _near(known):
             yield _violation(name, "enum", " or ".join(known), json.dumps(text)), text
+
+
+def _no_sizes(width: str, height: str) -> tuple[str, ...]:
+    """None of them names a width and a height, though all but one hold sides of a size that is served: whoever
+    looks for these, or drops what does not fit, finds them.
+    """
+    return "big", width, f"{width}x", f"x{height}", "0x0", f"-{width}x-{height}", f"{width}x{height}x3"
 
 
 def _near(known: list[str]) -> list[str]:

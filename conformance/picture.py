@@ -53,6 +53,8 @@ class Inspection:
     """How much stands behind the end of its file."""
     leak: str | None = None
     """What of a server's inside stands in its metadata, or None; looked for where pixels are."""
+    pixels: str | None = None
+    """A digest of what is to be seen, whatever the file around it; None: nobody looked, or there is nothing."""
 
     @property
     def shown_px(self) -> tuple[int, int] | None:
@@ -80,7 +82,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
     problem = container.problem
     if not full and kind == "png" and problem is None and (size := _plain_size(data)) is not None:
         return Inspection(Picture(len(data), digest, kind, *size), trailing_bytes=container.trailing_bytes)
-    width = height = leak = None
+    width = height = leak = pixels = None
     blank = None
     turned = False
     try:
@@ -94,6 +96,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                     image.load()
                     blank = _blank(image)
                     leak = _leak(image)
+                    pixels = None if blank else hashlib.sha256(image.tobytes()).hexdigest()
                     problem = problem or (missing_rows(data) if kind == "png" else None)
                 turned = _turned(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
@@ -105,6 +108,7 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
         turned=turned,
         trailing_bytes=container.trailing_bytes,
         leak=leak,
+        pixels=None if problem else pixels,
     )
 
 
@@ -189,7 +193,7 @@ def _short(data: bytes, width: int, height: int) -> bool:
 
 
 def _blank(image: Image.Image) -> bool:
-    """One colour all over. The alpha channel counts: black ink on nothing is something to see.
+    """One colour all over, or nothing at all: black ink on a clear ground is something to see.
 
     Only palettes are converted: a conversion of 16-bit gray to RGB would cut every value above 255. An animation may
     well begin with nothing.
@@ -199,6 +203,8 @@ def _blank(image: Image.Image) -> bool:
     converted = image.convert("RGBA") if image.mode in ("P", "PA") else image
     bands = converted.getextrema()
     pairs = bands if isinstance(bands[0], tuple) else (bands,)
+    if converted.mode in ("RGBA", "LA") and pairs[-1] == (0, 0):
+        return True
     return all(low == high for low, high in pairs)
 
 

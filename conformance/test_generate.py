@@ -72,6 +72,12 @@ def test_null_fields(verify: Verify) -> None:
     verify()
 
 
+@requirement("generate.no-lasting-error", case.every_good)
+def test_no_lasting_error(verify: Verify) -> None:
+    """No good request is answered with a server error each time, while other good requests are served."""
+    verify()
+
+
 @requirement("generate.openai-fields", case.unnamed_fields)
 def test_openai_fields(verify: Verify) -> None:
     """OpenAI's further fields are honoured, ignored or refused in the envelope, never met with a 5xx."""

@@ -6,7 +6,7 @@ from testcard.conformance import case
 from testcard.conformance.plugin import Verify, requirement
 
 
-@requirement("identity.request-id", case.standard)
+@requirement("identity.request-id", case.own_id)
 def test_request_id(verify: Verify) -> None:
     """Every answer carries an x-request-id, and no two answers the same one."""
     verify()

@@ -144,6 +144,7 @@ SHOWS: dict[str, set[str]] = {
     "generate.unicode-prompt": {"unicode"},
     "generate.unknown-field": {"unknown field"},
     "generate.null-fields": {"nulls"},
+    "generate.no-lasting-error": {"base64, two"},
     "generate.openai-fields": {"further fields"},
     "generate.long-prompt": {"long prompt"},
     "generate.empty-prompt": {"empty prompt"},

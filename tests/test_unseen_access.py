@@ -295,6 +295,15 @@ class IdOfTheSecond(Wild):
         return super().dress(ask, reply)
 
 
+@defect("identity.request-id")
+class IdUnlessGiven(Wild):
+    """The client's id is kept; whoever sends none shares one."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        ask.headers.setdefault("x-request-id", "req_0")
+        return super().dress(ask, reply)
+
+
 @defect("identity.request-id-echoed")
 class IdOfItsOwn(Wild):
     def dress(self, ask: Ask, reply: Reply) -> Reply:

@@ -6,6 +6,7 @@ Each names the requirement that must be broken, and those that may be as well, s
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -85,8 +86,36 @@ class SizeFoundInside(Lenient):
     """A search where a match of the whole was meant."""
 
     def mend(self, fields: dict[str, Any]) -> None:
-        if fields.get("size") == "1024x1024x3":
-            fields["size"] = "64x64"
+        found = re.search(r"\d+x\d+", str(fields.get("size")))
+        if found:
+            fields["size"] = found[0]
+
+
+@defect("generate.size-invalid", "generate.forbidden-combination")
+class SignDropped(Lenient):
+    """The sides of a picture are their absolute values."""
+
+    def mend(self, fields: dict[str, Any]) -> None:
+        if isinstance(fields.get("size"), str):
+            fields["size"] = fields["size"].replace("-", "")
+
+
+@defect("generate.size-type")
+class NumberIsSquare(Lenient):
+    """512 is taken for 512x512."""
+
+    def mend(self, fields: dict[str, Any]) -> None:
+        size = fields.get("size")
+        if isinstance(size, int) and not isinstance(size, bool):
+            fields["size"] = f"{size}x{size}"
+
+
+@defect("generate.no-lasting-error", "error.server")
+class TwoNeverFit(Wild):
+    """The second picture never fits into the memory."""
+
+    def generate(self, ask: Ask) -> Reply:
+        return self.error(500, "Out of memory.") if (ask.fields.get("n") or 1) > 1 else super().generate(ask)
 
 
 @defect("generate.size-invalid", "generate.forbidden-combination", "transport.large-body")
@@ -258,6 +287,24 @@ class TextFails(Wild):
     def validate(self, ask: Ask) -> Reply | None:
         text = ask.headers.get("content-type") == "text/plain"
         return self.error(502, "no parser") if text else super().validate(ask)
+
+
+@defect("transport.other-content-type")
+class FormsFail(Wild):
+    """A reader of forms that finds no boundary."""
+
+    def validate(self, ask: Ask) -> Reply | None:
+        form = ask.headers.get("content-type", "").startswith("multipart/")
+        return self.error(500, "no boundary") if form else super().validate(ask)
+
+
+@defect("transport.other-content-type")
+class UnlabelledFails(Wild):
+    """A header that is always there, but for once."""
+
+    def validate(self, ask: Ask) -> Reply | None:
+        found = "content-type" in ask.headers or not ask.body
+        return super().validate(ask) if found else self.error(500, "KeyError")
 
 
 @defect("sdk.request-form")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import threading
 from typing import Any
 
 import pytest
@@ -151,6 +152,35 @@ class BlackFrame(Wild):
         note = PngInfo()
         note.add_text("seed", str(next(self.asked)))
         return saved(Image.new("RGB", (width, height)), "PNG", pnginfo=note)
+
+
+@defect("image.not-blank")
+class Clear(Wild):
+    """A mask that was taken for the picture: its pixels differ, and none of them shows."""
+
+    def picture(self, width: int, height: int) -> bytes:
+        seen = Image.open(io.BytesIO(super().picture(width, height))).convert("RGB")
+        seen.putalpha(0)
+        return saved(seen, "PNG")
+
+
+@defect("image.distinct")
+class NumberedTwins(Wild):
+    """One picture, and its number in the metadata of each copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn: dict[int, bytes] = {}
+
+    def generate(self, ask: Ask) -> Reply:
+        size = map(int, (ask.fields.get("size") or self.default_size).split("x"))
+        self.drawn[threading.get_ident()] = super().picture(*size)
+        return super().generate(ask)
+
+    def picture(self, width: int, height: int) -> bytes:
+        note = PngInfo()
+        note.add_text("index", str(next(self.asked)))
+        return saved(Image.open(io.BytesIO(self.drawn[threading.get_ident()])), "PNG", pnginfo=note)
 
 
 # Their bytes.

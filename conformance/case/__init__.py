@@ -23,6 +23,7 @@ from testcard.conformance.case.good import (
     b64_json_alone,
     billable,
     empty_prompt,
+    every_good,
     full,
     minimal,
     sdk,
@@ -49,7 +50,7 @@ from testcard.conformance.case.refusal import (
     unknown_model,
     unnamed_form,
 )
-from testcard.conformance.case.wire import compressed, framed, hostile_request_id, in_the_clear, large_body
+from testcard.conformance.case.wire import compressed, framed, hostile_request_id, in_the_clear, large_body, own_id
 
 __all__ = [
     "KEYLESS",
@@ -69,6 +70,7 @@ __all__ = [
     "compressed",
     "empty_prompt",
     "empty_wallet",
+    "every_good",
     "framed",
     "full",
     "hostile_request_id",
@@ -86,6 +88,7 @@ __all__ = [
     "near_miss_key",
     "not_an_object",
     "other_content_type",
+    "own_id",
     "prompt_missing",
     "refusable",
     "sdk",

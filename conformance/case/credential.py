@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from testcard.conformance.case.asker import Asker, json_body
 from testcard.conformance.case.path import models
-from testcard.conformance.case.refusal import breaking, refusable, unknown_model
+from testcard.conformance.case.refusal import breaking, malformed, refusable, unknown_model
 from testcard.core.exchange import Request
 
 KEYLESS = "without a key"
@@ -77,7 +77,7 @@ def lower_case_scheme(ask: Asker) -> list[Request]:
 
 
 def wrong_key_and_body(ask: Asker) -> list[Request]:
-    requests = [*list(breaking("generate.n-out-of-range")(ask))[:1], *unknown_model(ask)[:1]]
+    requests = [*list(breaking("generate.n-out-of-range")(ask))[:1], *unknown_model(ask)[:1], *malformed(ask)[:1]]
     return [
         Request(
             f"a wrong key and {r.case}",

@@ -113,7 +113,8 @@ def _any_text(ask: Asker) -> Request:
     """Scripts, quotes and line breaks; and what some servers read as commands: a bar, a lora, arguments in a tag."""
     body = ask.body("any text")
     body["prompt"] += (
-        ' "quoted", \\ and / \n\t\u043a\u043e\u0442 \u732b \u05d7\u05ea\u05d5\u05dc \U0001f408\u200d\u2b1b e\u0301'
+        ' "quoted", 100 %s, \\ and / \n\t\u043a\u043e\u0442 \u732b \u05d7\u05ea\u05d5\u05dc \U0001f408\u200d\u2b1b'
+        " e\u0301"
         ' | <lora:none:1> <sd_cpp_extra_args>{"width": 64, "height": 64, "batch_count": 3}</sd_cpp_extra_args>'
     )
     return ask.good("any text as prompt", "generate.unicode-prompt", body)
@@ -175,6 +176,11 @@ def sdk(ask: Asker) -> list[Request]:
 def standard(ask: Asker) -> list[Request]:
     """The good requests on which whatever holds for any answer is judged."""
     return [*minimal(ask), *full(ask), *b64_json(ask)]
+
+
+def every_good(ask: Asker) -> list[Request]:
+    """Every form of a good request that must succeed."""
+    return [*standard(ask), *any_text_and_nulls(ask), *two_of_each(ask), *sdk(ask)]
 
 
 def together(ask: Asker) -> list[Request]:

@@ -96,12 +96,16 @@ def other_content_type(ask: Asker) -> list[Request]:
         "text/plain": json_body({"model": ask.target.model}),
         "application/x-www-form-urlencoded": b"n=1",
         "application/json; charset=utf-16": json_body({"model": ask.target.model}),
+        "multipart/form-data": b"n=1",  # without the boundary that a reader of forms asks for
+        "": json_body({"model": ask.target.model}),
     }
     return [
         ask.bad(
-            f"labelled {label}",
+            f"labelled {label}" if label else "without a label",
             body,
-            Violation("transport.other-content-type", "prompt", "required", "present", f"a body labelled {label}"),
+            Violation(
+                "transport.other-content-type", "prompt", "required", "present", f"a body labelled {label or 'nothing'}"
+            ),
             headers=(("Content-Type", label),),
         )
         for label, body in bodies.items()

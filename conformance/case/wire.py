@@ -8,7 +8,7 @@ from testcard.conformance.case.asker import Asker, json_body
 from testcard.conformance.case.credential import WRONG_KEY
 from testcard.conformance.case.good import sdk, standard
 from testcard.conformance.case.path import models
-from testcard.conformance.case.refusal import refusable
+from testcard.conformance.case.refusal import malformed, refusable
 from testcard.core.exchange import Request, Violation
 
 _LARGE_BYTES = 990_000
@@ -47,6 +47,15 @@ def hostile_request_id(ask: Asker) -> list[Request]:
         replace(free, case=f"a request id {name}", headers=(("X-Request-Id", value),), judges=judges)
         for name, value in ids.items()
     ]
+
+
+def own_id(ask: Asker) -> list[Request]:
+    """Pictures, and refusals whose id is of the server's making, at short intervals."""
+    free = [
+        replace(request, case=f"{request.case}, without a request id", headers=(("X-Request-Id", ""),))
+        for request in (*malformed(ask)[:3], refusable(ask, "main", 5))
+    ]
+    return [*standard(ask), *free]
 
 
 def in_the_clear(ask: Asker) -> list[Request]:

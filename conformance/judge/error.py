@@ -19,13 +19,15 @@ _BY_STATUS = {
     500: "error.server",
     503: "error.unavailable",
 }
-# Forms of stack traces: Python, Java and .NET, JavaScript, Go, Ruby, PHP.
+# Forms of stack traces: Python, Java and .NET, JavaScript, Go, Ruby, PHP, Rust; in JSON a tab before them is `\\t`.
+# And of what a database says to the server.
 _INTERNALS = re.compile(
     rb"Traceback \(most recent call last\)"
     rb"|File \\?\"[^\"]+\.py\\?\", line \d+"
-    rb"|\bat [\w.$<>]+\([\w.]+\.(?:java|kt|cs):\d+\)"
-    rb"|\bat (?:[\w.<>$ ]+ \()?/[^\s\"]+\.[cm]?[jt]s:\d+:\d+"
-    rb"|goroutine \d+ \[|/[\w./-]+\.(?:rb|go|php|py):\d+|PHP Fatal error"
+    rb"|(?:\b|\\[nt])at [\w.$<>]+\([\w.]+\.(?:java|kt|cs):\d+\)"
+    rb"|(?:\b|\\[nt])at (?:[\w.<>$ ]+ \()?/[^\s\"]+\.[cm]?[jt]s:\d+:\d+"
+    rb"|goroutine \d+ \[|/[\w./-]+\.(?:rb|go|php|py):\d+|PHP Fatal error|panicked at [\w./-]+\.rs:\d+"
+    rb"|psycopg2?\.errors\.\w|sqlalchemy\.exc\.\w|SQLSTATE\["
 )
 
 

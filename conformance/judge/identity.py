@@ -22,7 +22,8 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         return
     given = response.header("x-request-id")
     yield finding("identity.request-id", bool(given), "x-request-id", "no x-request-id")
-    if given and evidence.contract.dialect.name != "openai":
+    asked = all(name.lower() != "x-request-id" or value for name, value in evidence.request.headers)
+    if given and asked and evidence.contract.dialect.name != "openai":
         sent = evidence.exchange.request_id
         yield finding(
             "identity.request-id-echoed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from testcard.conformance.judge.evidence import Evidence, finding
+from testcard.conformance.judge.evidence import Evidence, broken, finding
 from testcard.core.quantity import size_px
 from testcard.core.record import Finding
 
@@ -50,3 +50,11 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             f"{len(digests)} different pictures",
             f"{same + 1} of {len(digests)} are the same bytes",
         )
+        seen = [item.inspection.pixels for item in evidence.pictures if item.inspection.pixels is not None]
+        alike = len(seen) - len(set(seen))
+        if alike > same:
+            yield broken(
+                "image.distinct",
+                f"{len(digests)} different pictures",
+                f"{alike + 1} of {len(digests)} show the same pixels, in files that differ",
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from testcard.conformance.probe.concurrency import CONCURRENCY
+from testcard.conformance.probe.lasting import LASTING
 from testcard.conformance.probe.limit import LIMIT
 from testcard.conformance.probe.media import MEDIA
 from testcard.conformance.probe.probe import Cost, Probe
@@ -13,7 +14,7 @@ from testcard.conformance.session import Session
 
 __all__ = ["PROBES", "Cost", "Probe", "needed"]
 
-PROBES = (CONCURRENCY, LIMIT, MEDIA, SDK)
+PROBES = (CONCURRENCY, LIMIT, MEDIA, LASTING, SDK)
 
 
 def needed(session: Session, wanted: Iterable[str]) -> list[Probe]:

@@ -17,6 +17,7 @@ _TRACE = (
     "    payload = schema.validate(body)\n"
     "ValueError: body does not match"
 )
+_JAVA = "java.lang.IllegalStateException\n\tat org.gateway.Images.generate(Images.java:214)"
 
 
 def _html(answer: Answer) -> Answer:
@@ -230,6 +231,12 @@ FAULTS = (
             lambda answer, _: answer.status == 400,
             lambda answer: with_error(answer, trace=_TRACE.splitlines()),
         ),
+    ),
+    _row(
+        "no-internals",
+        "stack-trace-java",
+        "Refusals show a stack trace of Java's, indented by tabs.",
+        answer=errors(lambda answer: with_error(answer, message=_JAVA)),
     ),
     Fault(
         name="credits-with-picture",

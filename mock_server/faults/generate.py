@@ -90,6 +90,12 @@ FAULTS = (
         ),
     ),
     _row(
+        "no-lasting-error",
+        "two-500",
+        "A request for more than one picture is answered with 500, each time.",
+        refuse(has("n", lambda n: is_integer(n) and n > 1)),
+    ),
+    _row(
         "unknown-field",
         "unknown-field-500",
         "A field that is not documented is answered with 500.",

@@ -47,7 +47,7 @@ class Request:
     """Relative to the target's base URL."""
     body: bytes | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    """Beyond those that every request carries; a name given here replaces the usual one."""
+    """Beyond those that every request carries; a name given here replaces the usual one; with "" it is left out."""
     key: str | None = "main"
     """The role of the key (`main`, `second`, `empty_wallet`, `limited`), or None for no key."""
     authorization: str | None = None

@@ -28,7 +28,9 @@ def request_url(target: Target, request: Request) -> str:
 def request_headers(
     target_headers: Mapping[str, str], request: Request, key: str | None, request_id: str
 ) -> list[tuple[str, str]]:
-    """The header lines of an API request; those of the request itself replace the usual ones of that name."""
+    """The header lines of an API request; those of the request itself replace the usual ones of that name, an
+    empty one leaves it out.
+    """
     lines = {
         "Accept": "application/json",
         "Accept-Encoding": "identity",
@@ -45,7 +47,9 @@ def request_headers(
     if authorization is not None:
         lines["Authorization"] = authorization
     own = {name.lower() for name, _ in request.headers}
-    return [line for line in lines.items() if line[0].lower() not in own] + list(request.headers)
+    return [line for line in lines.items() if line[0].lower() not in own] + [
+        line for line in request.headers if line[1]
+    ]
 
 
 def hidden_query(request: Request, key: str | None) -> str:
