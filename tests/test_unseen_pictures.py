@@ -320,7 +320,7 @@ class TwoInOne(Wild):
         return saved(painted(width, height), "WEBP") + saved(painted(width, height), "WEBP")
 
 
-@defect("image.size")
+@defect("image.size", "generate.size-undeclared")
 class TurnedForViewers(Wild):
     """Stored as asked for, and tagged to be shown turned."""
 
