@@ -154,6 +154,17 @@ def test_a_slow_answer_ends_at_the_deadline(pieces: list[bytes | float]) -> None
     assert "0.5 s" in exchange.failure.message
 
 
+@pytest.mark.parametrize(
+    "announced", [b"Content-Length: 3\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"]
+)
+def test_waiting_for_bytes_that_were_only_announced_is_no_slowness(announced: bytes) -> None:
+    """Nothing is missing in a whole JSON text: that its connection stays open until the deadline is a broken frame."""
+    exchange, _ = once(lambda _: [HEAD + announced, 5.0], timeout_s=0.5)
+    assert exchange.failure is not None
+    assert exchange.failure.kind == "framing"
+    assert "whole JSON text" in exchange.failure.message
+
+
 def test_a_redirect_is_not_followed() -> None:
     """The key must not go where a Location points; the redirect is the answer."""
     with scripted(lambda _: reply(200, PICTURE)) as elsewhere:

@@ -122,6 +122,9 @@ class Client:
             raise UsageError(f"a header of the target cannot be sent: {self._redactor.text(str(error))}") from error
         except (*_NETWORK_ERRORS, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             failure = self._failure(error)
+        if failure is not None and failure.kind == "timeout" and response is not None and _whole(response):
+            came = f"{size} bytes, a whole JSON text, and no end of the answer within {self._timeout_s:g} s"
+            failure = Failure("framing", f"{came} ({_announced(response)})")
         return Reply(begun - self._started, at, first, last, response, failure)
 
     def _failure(self, error: Exception) -> Failure:
@@ -136,6 +139,18 @@ class Client:
             case httpcore.RemoteProtocolError() if "disconnected without" not in message:
                 return Failure("framing", message)
         return Failure("closed", message)
+
+
+def _whole(response: Response) -> bool:
+    """Whether nothing is missing in what came: whoever waits for more waits for what was announced, and never sent."""
+    return response.json_error is None and isinstance(response.json, dict)
+
+
+def _announced(response: Response) -> str:
+    for name in ("content-length", "transfer-encoding"):
+        if response.header(name) is not None:
+            return f"{name.title()}: {response.header(name)}"
+    return "its length was not announced"
 
 
 class _Transport(httpx.BaseTransport):
