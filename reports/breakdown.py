@@ -103,7 +103,7 @@ def _certificate(found: Certificate) -> Table:
         f"their request ids; p50 to p99 {word} 1 % + 1 ms of what the mock knows; told: sent → last byte, true: "
         "head of the request → answer handed to the system"
     )
-    head = ("", *found.told_s)
+    head = ("quantile", *found.told_s)
     rows = (
         ("told", *(f"{span * 1000:.4g} ms" for span in found.told_s.values())),
         ("true", *(f"{span * 1000:.4g} ms" for span in found.true_s.values())),

@@ -129,7 +129,7 @@ _WORDS: dict[type, dict[str, list[str]]] = {
 }
 
 
-_OTHERWISE = {(Record, "first_byte_s"), (Record, "media_s"), (Certificate, "arrivals")}
+_OTHERWISE = {(Record, "first_byte_s"), (Record, "media_s"), (Certificate, "arrivals"), (Parallelism, "service_s")}
 """Fields that share a name with one of _NARROWER and nothing else."""
 
 
