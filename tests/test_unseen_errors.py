@@ -275,6 +275,17 @@ class FourTimesTheLimit(Limited):
         return None
 
 
+@defect("limit.enforced", "error.refusal-status", "error.deterministic")
+class ForbiddenOverTheLimit(Limited):
+    """A firewall that knows one way to say no."""
+
+    def limited(self, wait: int) -> Reply:
+        return self.error(403, "Slow down.")
+
+    def slug(self, status: int) -> str:
+        return SLUGS.get(status, "forbidden")
+
+
 @defect("limit.per-key")
 class PerAddress(Limited):
     """One limit for whoever comes from there."""

@@ -81,21 +81,21 @@ def _deterministic(session: Session, burst: Burst) -> None:
 
 
 def _never_refused(session: Session, burst: Burst) -> None:
-    """Whether more came, and faster, than any limiter of that limit lets through, or it refuses with a 5xx."""
+    """Whether more came, and faster, than any limiter of that limit lets through, or all that is over it gets another
+    error than what is within it.
+    """
     limit, answers = burst.limit, burst.answers
     pictures = [exchange for exchange in answers if exchange.succeeded]
     span = pictures[-1].sent_s - pictures[0].sent_s if pictures else 0.0
     within, over = answers[: limit.requests], answers[limit.requests : limit.requests + BEYOND]
-    by_error = bool(over) and all(map(_failed, over)) and not any(map(_failed, within))
+    usual = {exchange.status for exchange in within}
+    well = all(status is not None and status < 500 for status in usual)
+    by_error = well and bool(over) and all((e.status or 0) >= 400 and e.status not in usual for e in over)
     if by_error or len(pictures) > limit.requests + limit.rate_per_s * span:
         _enforced(session, limit, answers, held=False)
     reason = f"no 429 came, and {len(pictures)} pictures in {span:.1f} s"
     for requirement in sorted(_ALWAYS):
         session.find(Skip(requirement, outcome.NOT_JUDGED, reason))
-
-
-def _failed(exchange: Exchange) -> bool:
-    return exchange.status is not None and exchange.status >= 500
 
 
 def _second_burst(session: Session, burst: Burst, kept: Kept) -> bool:
