@@ -51,6 +51,17 @@ class ByteOrderMark(Wild):
         return b"\xef\xbb\xbf" + super().encode(document)
 
 
+@defect("response.data")
+class NothingInside(Wild):
+    """A worker that ends before it writes: 200, and nothing."""
+
+    def generate(self, ask: Ask) -> Reply:
+        if ask.path != "/images/generations":
+            return super().generate(ask)
+        done = super().generate(ask)
+        return Reply(200, b"", [("Content-Type", "application/json")]) if done.status == 200 else done
+
+
 @defect("transport.json-unique-names")
 class CreatedTwice(Wild):
     """A proxy that adds its own member in front without looking whether there is one."""

@@ -24,7 +24,12 @@ _DEEPEST = 8
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     response = evidence.response
-    if not evidence.generated or response is None or (response.json is None and response.json_error):
+    if not evidence.generated or response is None:
+        return
+    if not response.body:  # which transport.json-body has nothing to say of
+        yield broken("response.data", "{created, data: [{…}, …]}", "200 with an empty body")
+        return
+    if response.json is None and response.json_error:
         return
     body = response.json
     error = body.get("error") if isinstance(body, dict) else None
