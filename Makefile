@@ -15,7 +15,7 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-# Every fault of the mock against the whole check; about five minutes. Writes docs/mutation-score.md.
+# Every fault of the mock against the whole check; about twelve minutes. Writes docs/mutation-score.md.
 mutation: $(STAMP)
 	$(BIN)/python benchmarks/mutation.py --write
 
