@@ -96,7 +96,8 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                     image.load()
                     blank = _blank(image)
                     leak = _leak(image)
-                    pixels = None if blank else hashlib.sha256(image.tobytes()).hexdigest()
+                    alone = getattr(image, "n_frames", 1) == 1  # what moves may begin alike
+                    pixels = hashlib.sha256(image.tobytes()).hexdigest() if alone and not blank else None
                     problem = problem or (missing_rows(data) if kind == "png" else None)
                 turned = _turned(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
