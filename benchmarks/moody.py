@@ -11,16 +11,16 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+
+from checking import mock_target
 
 from testcard import schemas
 from testcard.conformance import CheckOptions
 from testcard.conformance.session import Session
 from testcard.conformance.suite import judge_all
 from testcard.core.outcome import FAIL, NOT_JUDGED
-from testcard.core.target import Keyring, Limit
-from testcard.core.targetfile import find_target
+from testcard.core.target import Keyring
 from testcard.mock_server import MockSettings, running
 
 RUNS = 50
@@ -45,9 +45,7 @@ def run(seed: int, share: float) -> Run:
     statuses: Counter[int | None] = Counter()
     settings = MockSettings(unavailable_rate=share, seed=seed, window_s=WINDOW_S)
     with running(settings) as base_url:
-        found = find_target("mock", {"base_url": base_url}, Path("/nonexistent"))
-        assert found is not None  # noqa: S101  (a base URL was given)
-        target = replace(found, limit=Limit(600, WINDOW_S), limited=Limit(10, WINDOW_S))
+        target = mock_target(base_url, "page", WINDOW_S)
         session = Session(
             target,
             Keyring(target, {}),

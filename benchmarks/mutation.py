@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from checking import mock_target
+
 from testcard import __version__, schemas
 from testcard.conformance import CheckOptions, Contract
 from testcard.conformance.judge import judge as judge_exchange
@@ -21,8 +23,8 @@ from testcard.conformance.session import Session
 from testcard.conformance.suite import judge_all
 from testcard.core.exchange import Exchange
 from testcard.core.outcome import FAIL
-from testcard.core.target import Keyring, Limit
-from testcard.core.targetfile import find_target, profile_target
+from testcard.core.target import Keyring
+from testcard.core.targetfile import profile_target
 from testcard.mock_server import FAULTS, MockSettings, running
 from testcard.mock_server.faults import Fault
 
@@ -63,9 +65,7 @@ def row_of(name: str) -> Row:
 def judge(name: str, dialect: str, faults: tuple[str, ...]) -> Row:
     """One full check of the mock with these faults; a SHOULD counts as a MUST."""
     with running(MockSettings(faults=faults, dialect=dialect, window_s=WINDOW_S)) as base_url:
-        found = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
-        assert found is not None  # noqa: S101  (a base URL was given)
-        target = replace(found, limit=Limit(600, WINDOW_S), limited=Limit(10, WINDOW_S))
+        target = mock_target(base_url, dialect, WINDOW_S)
         session = Session(target, Keyring(target, {}), CheckOptions(strict=True))
         judge_all(session)
         broken = [r for r in schemas.requirements() if session.tally.result(r).outcome == FAIL]

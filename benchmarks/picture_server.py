@@ -46,7 +46,7 @@ def picture(size_bytes: int) -> tuple[bytes, int]:
     Half of each byte is noise: like a real picture it does not compress to nothing, and is no stored block either.
     """
     side = max(8, math.isqrt(size_bytes * 57 // 100))
-    dice = random.Random(1)  # noqa: S311 (noise)
+    dice = random.Random(1)
     rows = b"".join(b"\0" + bytes(byte & 0x0F for byte in dice.randbytes(side * 3)) for _ in range(side))
     head = struct.pack("!IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows, 1)) + _chunk(
@@ -124,7 +124,7 @@ class Server:
         self._answers = answers
         self._median_s, self._sigma = median_s, sigma
         self._stall_at, self._stall_s = stall_at, stall_s
-        self._dice = random.Random(7)  # noqa: S311 (service times)
+        self._dice = random.Random(7)
         self._noting = noting
         self._clients: dict[int, Client] = {}
         self._due: list[tuple[float, int]] = []

@@ -25,17 +25,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from checking import mock_target
 
 from testcard import __version__, schemas
 from testcard.conformance import CheckOptions, Contract
 from testcard.conformance.session import Session
 from testcard.conformance.suite import judge_all
 from testcard.core.outcome import FAIL, WARN
-from testcard.core.target import Keyring, Limit, Target
+from testcard.core.target import Keyring, Target
 from testcard.core.targetfile import find_target
 from testcard.mock_server import FAULTS, MockSettings, running
 
@@ -154,9 +156,7 @@ def by_testcard(target: Target, keyring: Keyring) -> Spent:
 def mock(dialect: str, faults: tuple[str, ...]) -> Iterator[tuple[Target, Keyring, str]]:
     """The mock, as a target, with its key."""
     with running(MockSettings(faults=faults, dialect=dialect, window_s=WINDOW_S)) as base_url:
-        found = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
-        assert found is not None  # noqa: S101  (a base URL was given)
-        target = replace(found, limit=Limit(600, WINDOW_S), limited=Limit(10, WINDOW_S))
+        target = mock_target(base_url, dialect, WINDOW_S)
         yield target, Keyring(target, {}), target.public_keys["main"]
 
 
@@ -291,7 +291,7 @@ def _code(names: list[str]) -> str:
 
 def _sample(names: list[str], every: int, seed: int) -> list[str]:
     """One in `every`; the same for the same seed."""
-    return random.Random(seed).sample(names, max(1, len(names) // every))  # noqa: S311  (nothing is secret here)
+    return random.Random(seed).sample(names, max(1, len(names) // every))
 
 
 def main() -> None:

@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    dice = random.Random(options.seed)  # noqa: S311 (a simulation)
+    dice = random.Random(options.seed)
     allowed = 1 - CONFIDENCE
     wrong = 0
     print(f"{options.runs} runs a row; wrong verdicts at {CONFIDENCE:.0%} confidence: simulated (exact)\n")

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from testcard.core.certificate import Certificate
-from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.document import read_document, write_document
 from testcard.core.quantile import quantiles
 from testcard.core.record import Jsonable, Record
 from testcard.core.target import Target
@@ -70,10 +70,7 @@ class Truth(Jsonable):
         Raises:
             TestcardError: it cannot be written.
         """
-        try:
-            (directory / NAME).write_text(json.dumps(self.to_json()) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
+        write_document(directory / NAME, self.to_json())
 
     @classmethod
     def read(cls, directory: Path) -> Truth | None:
@@ -83,12 +80,7 @@ class Truth(Jsonable):
             RunFileError: it is damaged.
         """
         path = directory / NAME
-        if not path.is_file():
-            return None
-        try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RunFileError(f"{path} cannot be read: {error}") from error
+        return read_document(path, cls.from_json) if path.is_file() else None
 
 
 class Compared:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.document import read_document, write_document
 from testcard.core.record import Jsonable
 
 NAME = "generator.json"
@@ -57,11 +56,7 @@ class Generator(Jsonable):
         Raises:
             TestcardError: it cannot be written.
         """
-        try:
-            (directory / NAME).write_text(json.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            (directory / NAME).unlink(missing_ok=True)  # half an account is none
-            raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
+        write_document(directory / NAME, self.to_json())
 
     @classmethod
     def read(cls, directory: Path) -> Generator | None:
@@ -71,9 +66,4 @@ class Generator(Jsonable):
             RunFileError: it is damaged.
         """
         path = directory / NAME
-        if not path.is_file():
-            return None
-        try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise RunFileError(f"{path} cannot be read: {error}") from error
+        return read_document(path, cls.from_json) if path.is_file() else None

@@ -94,7 +94,7 @@ def assigned(mix: Sequence[Kind], count: int, seed: str) -> list[Kind]:
     if len(mix) == 1:
         return [mix[0]] * count
     kinds = [kind for kind, number in zip(mix, apportioned(mix, count), strict=True) for _ in range(number)]
-    random.Random(f"{seed} mix").shuffle(kinds)  # noqa: S311 (a schedule, not a secret)
+    random.Random(f"{seed} mix").shuffle(kinds)
     return kinds
 
 

@@ -259,7 +259,7 @@ def _times(plan: LoadPlan) -> tuple[list[float], ...]:
 
 def _asked_at_once(plan: LoadPlan, seed: str) -> list[float]:
     """What the clients of a closed loop ask if every answer comes at once: each begins within its first thought."""
-    dice = random.Random(seed)  # noqa: S311 (a schedule, not a secret)
+    dice = random.Random(seed)
     begins = sorted(dice.random() * plan.think_s for _ in range(plan.clients))
     rounds = int(plan.total_s / plan.think_s) + 1
     times = (begin + number * plan.think_s for number in range(rounds) for begin in begins)
@@ -268,7 +268,7 @@ def _asked_at_once(plan: LoadPlan, seed: str) -> list[float]:
 
 def _typed(plan: LoadPlan, seed: str) -> list[float]:
     """When a person who types has a new prompt."""
-    dice = random.Random(seed)  # noqa: S311 (a schedule, not a secret)
+    dice = random.Random(seed)
     times, now = [], 0.0
     while now < plan.total_s:
         times.append(now)

@@ -73,7 +73,7 @@ class Screen:
         timeline = self._pieces()
         if not timeline:
             return []
-        dice = random.Random(f"{seed} glances")  # noqa: S311 (a sample, not a secret)
+        dice = random.Random(f"{seed} glances")
         begin, end = timeline[0].begin_s, timeline[-1].end_s
         begins = [piece.begin_s for piece in timeline]
         found = []

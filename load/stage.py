@@ -85,7 +85,7 @@ def offsets(stages: Sequence[Stage], arrivals: str, seed: str) -> Iterator[list[
             levels = [first + index for index in range(count)]
         else:
             # Seeded with the stage's number too: two stages alike must not repeat each other's gaps.
-            dice = random.Random(f"{seed} {number}")  # noqa: S311 (a schedule, not a secret)
+            dice = random.Random(f"{seed} {number}")
             levels = sorted(dice.random() * stage.expected for _ in range(count))
         yield [begin + stage.when(level) for level in levels]
         begin += stage.duration_s

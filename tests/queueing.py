@@ -22,7 +22,7 @@ def sojourns(arrivals: Iterable[float], places: int, service: Service, dice: ran
 
 def late_share(rate: float, bound_s: float, places: int, service: Service, *, arrivals: int, seed: int = 1) -> float:
     """The share of Poisson arrivals over a bound, in the long run, by simulation."""
-    dice, came = random.Random(seed), 0.0  # noqa: S311 (a simulation)
+    dice, came = random.Random(seed), 0.0
     times = []
     for _ in range(arrivals):
         came += dice.expovariate(rate)

@@ -88,7 +88,7 @@ def check_records(count: int = 118) -> Iterator[Record]:
 
 def load_records(count: int = 3000, rate: float = 100.0, seed: int = 1) -> Iterator[Record]:
     """Poisson arrivals with lognormal latencies, a stall in the middle, some 429s, 5xx and timeouts."""
-    chance = random.Random(seed)  # noqa: S311 (a sample, not a secret)
+    chance = random.Random(seed)
     planned = 20.0
     for number in range(1000, 1000 + count):
         planned += chance.expovariate(rate)

@@ -39,7 +39,7 @@ def write_run(
     names = tuple(schemas.requirements())
     rows = [{"requirement": name, "reason": "ticket 7", "expires": "2999-01-01"} for name in known]
     header = Header("0.1.0", "run", AT, target.describe(), 1, names, plan.to_json(), {"known_failures": rows})
-    dice = random.Random(seed)  # noqa: S311  (latencies, not secrets)
+    dice = random.Random(seed)
     with RunWriter(directory, header, Redactor()) as writer:
         for number, case in enumerate(("minimal", "without a key", "truncated JSON"), 1):
             writer.add(

@@ -332,7 +332,7 @@ ROWS: dict[str, Row] = {
                   held=("response.echo-true", "response.model-echo", "response.usage")),
     "false echoes": Row(good(size="1024x1024", model="another", usage=7),
                         broken=("response.echo-true", "response.model-echo", "response.usage")),
-    "a path on the server": Row(good(path="/root/1.png"), broken=("response.no-internals",)),
+    "a path on the server": Row(good(path="/srv/images/1.png"), broken=("response.no-internals",)),
     # image
     "trailing bytes": Row(good(b64(PNG + b"--boundary--")), broken=("image.trailing-bytes",),
                           held=("image.decodable",)),

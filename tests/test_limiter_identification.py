@@ -59,7 +59,7 @@ def test_a_kind_that_gateways_seldom_have_is_never_surely_another(number: int) -
 
 def test_what_no_model_explains_is_called_unexplained() -> None:
     """A server that refuses by the toss of a coin is given no kind."""
-    dice = random.Random(4)  # noqa: S311 (a coin, not a secret)
+    dice = random.Random(4)
     identification = Identification(DECLARED, Bounds(60, 720.0), seed=1)
     now = 0.0
     while (probe := identification.next(now)) is not None:

@@ -28,20 +28,20 @@ def came(rate: float, count: int, dice: random.Random) -> list[float]:
 
 
 def queue(places: int, service: Service, rate: float, count: int, seed: int) -> list[Span]:
-    dice = random.Random(seed)  # noqa: S311 (a simulation)
+    dice = random.Random(seed)
     times = came(rate, count, dice)
     return [Span(time, time + span) for time, span in zip(times, sojourns(times, places, service, dice), strict=True)]
 
 
 def _slow_for_a_while(seed: int) -> list[Span]:
     """Eight times as slow for 3 s of 10: many in flight because it is slow, and nobody waits for anybody."""
-    dice = random.Random(seed)  # noqa: S311 (a simulation)
+    dice = random.Random(seed)
     return [Span(t, t + (0.8 if t % 10 < 3 else 0.1) * dice.uniform(0.9, 1.1)) for t in came(10, 900, dice)]
 
 
 def _stalled(seed: int) -> list[Span]:
     """Stands still from 15 s to 17 s, and then answers all at once."""
-    dice = random.Random(seed)  # noqa: S311 (a simulation)
+    dice = random.Random(seed)
     spans = []
     for time in came(100, 3000, dice):
         took = 0.05 * dice.lognormvariate(0, 0.5)
@@ -52,7 +52,7 @@ def _stalled(seed: int) -> list[Span]:
 
 def _shared(seed: int) -> list[Span]:
     """One core, shared by all that are there."""
-    dice = random.Random(seed)  # noqa: S311 (a simulation)
+    dice = random.Random(seed)
     times = came(15, 600, dice)
     left: dict[int, float] = {}
     ends: dict[int, float] = {}
@@ -114,7 +114,7 @@ def test_nobody_is_accused_who_works_on_all_at_once(made: Callable[[int], list[S
 def _saturated(places: int, rate: float, scenario: str, seed: int = 1) -> Saturation | None:
     plan = plan_load(MOCK, scenario_name=scenario, rate_per_s=rate, duration_s=80, warmup_s=2, seed=seed)
     times = [arrival.offset_s for arrival in plan.schedule()]
-    dice = random.Random(seed)  # noqa: S311 (a simulation)
+    dice = random.Random(seed)
     spans = list(sojourns(times, places, lambda _: 0.1, dice))
     return saturation(plan, times, [time + span for time, span in zip(times, spans, strict=True)])
 

@@ -62,7 +62,7 @@ def queue(places: int, service: Service) -> Served:
 
     def served(look: Look, step: LoadPlan) -> list[Sample]:
         schedule = step.schedule()
-        dice = random.Random(f"{step.seed} {look.stage}")  # noqa: S311 (a simulation)
+        dice = random.Random(f"{step.seed} {look.stage}")
         spans = sojourns((arrival.offset_s for arrival in schedule), places, service, dice)
         return [
             Sample(None, "valid", span, span, look.stage, arrival.offset_s)

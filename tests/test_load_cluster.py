@@ -297,7 +297,7 @@ def test_a_brief_holds_by_the_workers_clock(tmp_path: Path, monkeypatch: pytest.
 
 def test_alignment_is_as_good_as_it_says() -> None:
     """However unevenly messages travel, the true offset lies within the uncertainty, and that shrinks."""
-    dice = random.Random(4)  # noqa: S311 (a seed, so that a failure comes again)
+    dice = random.Random(4)
     alignment, before = Alignment(), float("inf")
     for _ in range(200):
         there, back = dice.expovariate(1000), dice.expovariate(100)
@@ -314,7 +314,7 @@ def test_lines_arrive_once_and_in_order_over_a_bad_connection(tmp_path: Path, mo
     """Messages and confirmations get lost and come twice: the copy is the file, and knows when it has ended."""
     monkeypatch.setattr("testcard.load.cluster.mirror._PATIENCE_S", 0.0)
     monkeypatch.setattr("testcard.load.cluster.mirror._PIECE", 64)
-    dice = random.Random(5)  # noqa: S311 (likewise)
+    dice = random.Random(5)
     mirror = Mirror(tmp_path / "copy")
     journal = Journal(tmp_path / "file")
 

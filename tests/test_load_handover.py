@@ -226,7 +226,7 @@ def test_a_long_text_is_read_as_a_short_one(text: bytes) -> None:
 
 
 def _noise(index: int) -> bytes:
-    picture = Image.frombytes("RGB", (SIDE, SIDE), Random(index).randbytes(3 * SIDE * SIDE))  # noqa: S311 (noise)
+    picture = Image.frombytes("RGB", (SIDE, SIDE), Random(index).randbytes(3 * SIDE * SIDE))
     data = io.BytesIO()
     picture.save(data, "PNG", compress_level=0)
     return data.getvalue()

@@ -40,7 +40,7 @@ def _load(spans: list[float], slo: Slo) -> tuple[str, str, int | None, str]:
         replace(base, number=i, planned_s=i * 0.1, sent_s=i * 0.1, last_byte_s=i * 0.1 + span)
         for i, span in enumerate(spans)
     ]
-    random.Random(3).shuffle(records)  # noqa: S311 (records come in the order in which they ended)
+    random.Random(3).shuffle(records)
     load = conclude(PLAN, records, slos=[slo], generator=FINE)
     (bound,) = load.slos
     notes = [note for note in load.notes if "independent" in note]
@@ -67,7 +67,7 @@ def test_the_normal_stands_in_for_many_late_arrivals() -> None:
 @pytest.mark.parametrize("kind", ["lognormal", "heavy", "discrete"])
 def test_independent_arrivals_are_hardly_ever_called_dependent(kind: str) -> None:
     """Over 1,000 runs of 300 at most a few, whatever the distribution and wherever the bound."""
-    dice = random.Random(7)  # noqa: S311 (a simulation)
+    dice = random.Random(7)
     draw: Callable[[], float] = {
         "lognormal": lambda: dice.lognormvariate(-1, 0.5),
         "heavy": lambda: dice.paretovariate(1.2),
@@ -82,7 +82,7 @@ def test_independent_arrivals_are_hardly_ever_called_dependent(kind: str) -> Non
 
 def test_autocorrelation_and_worth_are_those_of_the_chain() -> None:
     """A chain of two states has a known autocorrelation, and n of it are worth n (1 - rho)/(1 + rho)."""
-    dice = random.Random(2)  # noqa: S311 (a simulation)
+    dice = random.Random(2)
     found = dependence(_chain(dice, 50_000, 0.1, 5.0), q=0.95, bound_s=1.0)
     assert found is not None
     rho = 1 - 1 / 5 / 0.9
@@ -125,7 +125,7 @@ def test_what_never_comes_near_the_bound_is_only_told() -> None:
 def test_stretches_are_wrongly_certified_far_less_often_than_before() -> None:
     """True share late 6 % in stretches of 10: wrong certificates fall from a quarter to what a run without any late
     stretch leaves, which nothing in it could tell."""
-    dice = random.Random(4)  # noqa: S311 (a simulation)
+    dice = random.Random(4)
     before = after = 0
     for _ in range(600):
         spans = _chain(dice, 600, 0.06, 10.0)

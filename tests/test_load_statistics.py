@@ -87,7 +87,7 @@ def test_the_bounds_are_the_order_statistics_that_the_binomial_names(
 
 def test_a_verdict_is_the_bound_compared_with_the_limit() -> None:
     """`kept` is the same as upper bound <= limit, `refuted` the same as lower bound > limit."""
-    dice = random.Random(5)  # noqa: S311 (a simulation)
+    dice = random.Random(5)
     for _ in range(200):
         latencies = [dice.lognormvariate(-1.0, 0.5) for _ in range(dice.randint(1, 400))]
         limit = dice.uniform(0.3, 1.2)
@@ -143,7 +143,7 @@ def test_a_share_at_the_edge_is_never_decided() -> None:
 @pytest.mark.parametrize(("q", "n"), [(0.95, 120), (0.95, 400), (0.99, 700)])
 def test_at_most_one_in_twenty_verdicts_is_wrong(q: float, n: int) -> None:
     """Over 2,000 simulated runs at the true quantile's edge, each wrong verdict comes in at most 5 %."""
-    dice = random.Random(11)  # noqa: S311 (a simulation)
+    dice = random.Random(11)
     runs, kept, refuted = 2000, 0, 0
     for _ in range(runs):
         # The limit is the true quantile: `kept` is true and `refuted` false, but a hair to either side turns it.

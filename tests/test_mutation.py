@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +24,7 @@ from testcard.core.errors import UsageError
 from testcard.core.record import Record
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring, Limit, Target
-from testcard.core.targetfile import find_target
+from testcard.core.targetfile import profile_target
 from testcard.mock_server import FAULTS, MockSettings, running
 
 # A Retry-After that is not true differs from the truth only where that is some seconds.
@@ -42,9 +41,8 @@ NEEDS_A_LONG_WINDOW = {
 
 def target_of(base_url: str, dialect: str, window_s: float) -> Target:
     """The mock as a target, with the window of limits that it was started with."""
-    target = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
-    assert target is not None
-    return replace(target, limit=Limit(600, window_s), limited=Limit(10, window_s))
+    main, limited = Limit(600, window_s), Limit(10, window_s)
+    return replace(profile_target("mock"), base_url=base_url, dialect=dialect, limit=main, limited=limited)
 
 
 def judged(target: Target, wanted: Sequence[str]) -> dict[str, RequirementResult]:

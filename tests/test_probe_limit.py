@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ from testcard.conformance.session import Session
 from testcard.core.record import Record
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring, Limit
-from testcard.core.targetfile import find_target
+from testcard.core.targetfile import profile_target
 from testcard.mock_server import MockSettings, running
 from testcard.mock_server.limiter import KINDS
 
@@ -54,9 +53,7 @@ def probe(settings: MockSettings, *, before: int = 0, declared: Limit = DECLARED
     """Run the probe against a mock whose limited key was used some seconds before."""
     records: list[Record] = []
     with running(replace(settings, dialect=dialect)) as base_url:
-        target = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
-        assert target is not None
-        target = replace(target, limited=declared)
+        target = replace(profile_target("mock"), base_url=base_url, dialect=dialect, limited=declared)
         session = Session(target, Keyring(target, {}), CheckOptions(strict=True), on_record=records.append)
         try:
             for number in range(before):

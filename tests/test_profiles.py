@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -200,8 +200,7 @@ def test_each_dialect_has_its_own_verdict(kind: type[Wild], dialect: str, broken
 def test_the_mock_is_judged_by_the_contract_that_is_named(speaks: str, dialect: str, broken: set[str]) -> None:
     """The bundled mock in one dialect, judged as another."""
     with running(MockSettings(dialect=speaks, window_s=1.0)) as base_url:
-        target = find_target("mock", {"base_url": base_url, "dialect": dialect}, Path("/nonexistent"))
-        assert target is not None
+        target = replace(profile_target("mock"), base_url=base_url, dialect=dialect)
         session = Session(target, Keyring(target, {}), CheckOptions(only=("error",)))
         try:
             open_session(session)

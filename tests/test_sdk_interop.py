@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from testcard.conformance.suite import begin, finish, suite
 from testcard.core.exchange import Exchange, Failure, Request, Response, Violation
 from testcard.core.summary import RequirementResult
 from testcard.core.target import Keyring
-from testcard.core.targetfile import find_target, profile_target
+from testcard.core.targetfile import profile_target
 from testcard.mock_server import MockSettings, running
 
 MOCK = profile_target("mock")
@@ -212,8 +211,7 @@ def test_of_each_kind_the_first_answer_is_kept() -> None:
 def outcomes(rows: tuple[str, ...] = ROWS) -> tuple[dict[str, RequirementResult], int]:
     """How the rows end on the correct mock, and how many requests it took."""
     with running(MockSettings(window_s=1.0)) as base_url:
-        target = find_target("mock", {"base_url": base_url}, Path("/nonexistent"))
-        assert target is not None
+        target = replace(profile_target("mock"), base_url=base_url)
         session = Session(target, Keyring(target, {}), CheckOptions())
         try:
             open_session(session)

@@ -299,7 +299,7 @@ class Truth:
 
 def draw(number: int, *, rpm: int = 10, names: tuple[str, ...] = KNOWN, seed: int = 0) -> Truth:
     """The limiter of a number: kinds in turn, everything else by chance."""
-    dice = random.Random(f"{seed} {number} {rpm}")  # noqa: S311 (a draw, not a secret)
+    dice = random.Random(f"{seed} {number} {rpm}")
     kind = names[number % len(names)]
     limit = max(2, round(rpm * (dice.uniform(0.5, 1.5) if dice.random() < 1 / 3 else 1.0)))
     window = dice.choice([60.0, 60.0, dice.uniform(10, 120), dice.uniform(10, 120)])
@@ -353,8 +353,8 @@ class Network:
     """When the requests under way will be answered."""
 
     def __post_init__(self) -> None:
-        self._dice = random.Random(self.seed)  # noqa: S311 (a network, not a secret)
-        self._liar = random.Random(self.seed)  # noqa: S311 (apart, so that a lie changes nothing else)
+        self._dice = random.Random(self.seed)
+        self._liar = random.Random(self.seed)
 
     def send(self, at: float, count: int) -> Iterator[Seen]:
         low, high = self.truth.jitter

@@ -19,13 +19,13 @@ _ASK, _END = 1, 0  # at the same moment a place is given back before it is asked
 
 def first_asks(clients: int, span_s: float, seed: int) -> list[float]:
     """When each client asks first: independent, uniform in the span, ascending."""
-    dice = Random(f"crowd {seed}")  # noqa: S311 (a schedule, not a secret)
+    dice = Random(f"crowd {seed}")
     return sorted(dice.random() * span_s for _ in range(clients))
 
 
 def client_dice(client: int, seed: int) -> Random:
     """The chance in one client's waits, the same whoever else is there."""
-    return Random(f"crowd {seed} {client}")  # noqa: S311 (a delay, not a secret)
+    return Random(f"crowd {seed} {client}")
 
 
 def simulate(

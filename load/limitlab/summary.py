@@ -182,7 +182,7 @@ def _reads(policy: Policy, record: Record) -> str:
     promised = reading.promised_s(record)
     # Seconds since the epoch for which a date in the header says what the answer's own Date makes of it.
     now = reading.answered_at(record)
-    wait = policy.wait_s(reply, 0, dice=random.Random(0), now=now)  # noqa: S311 (a retry's jitter, not a secret)
+    wait = policy.wait_s(reply, 0, dice=random.Random(0), now=now)
     if wait is None:
         return "gives up at once"
     if promised is not None and wait >= promised and promised > 0:

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from testcard.core.strictjson import parse
-from testcard.mock_server.faults.fault import Fault, Fields
-from testcard.mock_server.faults.shape import FieldsChange, always, has, mend, refuse
+from testcard.mock_server.faults.fault import Fields
+from testcard.mock_server.faults.shape import always, crash, generate_row, has, mend, refuse
 from testcard.mock_server.message import Call
 from testcard.mock_server.promise import Promise
-from testcard.mock_server.refusal import Refusal
 from testcard.mock_server.validation import is_integer, problems
 
 _PROMPT = "a test card"
@@ -83,14 +82,12 @@ def _mended(fields: Fields, call: Call) -> Fields:
     return {"model": call.promise.model, "prompt": _PROMPT, **good}
 
 
-def _body(wrong: Callable[[bytes], bool], crash: bool) -> Callable[[Call, None], Call]:
-    """Crash on such bodies, or serve them all the same."""
+def _serve(wrong: Callable[[bytes], bool]) -> Callable[[Call, None], Call]:
+    """Serve such bodies all the same."""
 
     def change(call: Call, _: None) -> Call:
         if not call.asks_for_pictures or not wrong(call.body):
             return call
-        if crash:
-            raise Refusal(500, "The body could not be parsed.")
         return replace(call, body=json.dumps({"model": call.promise.model, "prompt": _PROMPT}).encode())
 
     return change
@@ -122,79 +119,69 @@ def _maximum(_: Fields, promise: Promise) -> int:
     return promise.max_n
 
 
-def _row(
-    requirement: str,
-    name: str,
-    describe: str,
-    fields: FieldsChange | None = None,
-    admitted: Callable[[Call, None], Call] | None = None,
-) -> Fault:
-    return Fault(name=name, breaks=(f"generate.{requirement}",), describe=describe, fields=fields, admitted=admitted)
-
-
 FAULTS = (
-    _row(
+    generate_row(
         "malformed-json",
         "malformed-json-500",
         "A body that is not JSON is answered with 500.",
-        admitted=_body(_malformed, crash=True),
+        admitted=crash(_malformed),
     ),
-    _row(
+    generate_row(
         "malformed-json",
         "malformed-json-200",
         "A body that is not JSON brings a picture.",
-        admitted=_body(_malformed, crash=False),
+        admitted=_serve(_malformed),
     ),
-    _row(
+    generate_row(
         "not-an-object",
         "array-500",
         "A JSON body that is no object is answered with 500.",
-        admitted=_body(_no_object, crash=True),
+        admitted=crash(_no_object),
     ),
-    _row(
+    generate_row(
         "not-an-object",
         "array-200",
         "A JSON body that is no object brings a picture.",
-        admitted=_body(_no_object, crash=False),
+        admitted=_serve(_no_object),
     ),
-    _row(
+    generate_row(
         "prompt-missing",
         "prompt-optional",
         "A body without a prompt brings a picture.",
         mend(lambda fields, _: "prompt" not in fields, prompt=always(_PROMPT)),
     ),
-    _row("prompt-missing", "empty-object-200", "An empty object brings a picture.", _empty_object),
-    _row(
+    generate_row("prompt-missing", "empty-object-200", "An empty object brings a picture.", _empty_object),
+    generate_row(
         "prompt-missing",
         "prompt-missing-500",
         "A body without a prompt is answered with 500.",
         refuse(lambda fields, _: "prompt" not in fields),
     ),
-    _row(
+    generate_row(
         "prompt-type",
         "prompt-coerced",
         "A prompt that is no string is made one.",
         mend(_prompt_no_string, prompt=lambda fields, _: json.dumps(fields["prompt"])),
     ),
-    _row(
+    generate_row(
         "prompt-type",
         "prompt-null-200",
         "A prompt of null brings a picture.",
         mend(lambda fields, _: fields.get("prompt", ...) is None, prompt=always(_PROMPT)),
     ),
-    _row(
+    generate_row(
         "prompt-type",
         "prompt-type-500",
         "A prompt that is no string is answered with 500.",
         refuse(_prompt_no_string),
     ),
-    _row(
+    generate_row(
         "model-unknown",
         "model-substituted",
         "An unknown model brings another model's picture.",
         mend(_other_model, model=lambda _, promise: promise.model),
     ),
-    _row(
+    generate_row(
         "model-unknown",
         "model-prefix",
         "A model whose name merely begins like a known one brings a picture.",
@@ -203,106 +190,106 @@ FAULTS = (
             model=lambda _, promise: promise.model,
         ),
     ),
-    _row("model-unknown", "model-unknown-500", "An unknown model is answered with 500.", refuse(_other_model)),
-    _row(
+    generate_row("model-unknown", "model-unknown-500", "An unknown model is answered with 500.", refuse(_other_model)),
+    generate_row(
         "model-type",
         "model-type-500",
         "A model that is no string is answered with 500.",
         refuse(has("model", _no_string)),
     ),
-    _row(
+    generate_row(
         "model-type",
         "model-type-200",
         "A model that is no string brings a picture.",
         mend(has("model", _no_string), model=lambda _, promise: promise.model),
     ),
-    _row("n-out-of-range", "n-clamped", "An n below 1 is served as 1.", mend(_n_below, n=always(1))),
-    _row(
+    generate_row("n-out-of-range", "n-clamped", "An n below 1 is served as 1.", mend(_n_below, n=always(1))),
+    generate_row(
         "n-out-of-range",
         "n-beyond-maximum",
         "An n above the maximum is served as the maximum.",
         mend(_n_beyond, n=_maximum),
     ),
-    _row(
+    generate_row(
         "n-out-of-range",
         "n-range-500",
         "An n outside its range is answered with 500.",
         refuse(lambda fields, promise: _n_below(fields, promise) or _n_beyond(fields, promise)),
     ),
-    _row(
+    generate_row(
         "n-type",
         "n-coerced",
         "An n that is no integer is made one.",
         mend(has("n", _no_integer), n=_n_coerced),
     ),
-    _row(
+    generate_row(
         "n-type",
         "n-true-200",
         "An n of true counts as 1.",
         mend(has("n", lambda n: n is True), n=always(1)),
     ),
-    _row(
+    generate_row(
         "n-type",
         "n-type-500",
         "An n that is no integer is answered with 500.",
         refuse(has("n", _no_integer)),
     ),
-    _row(
+    generate_row(
         "size-invalid",
         "size-replaced",
         "A size that is none is replaced by the default.",
         mend(_other_size, size=_default_size),
     ),
-    _row("size-invalid", "size-invalid-500", "A size that is none is answered with 500.", refuse(_other_size)),
-    _row(
+    generate_row("size-invalid", "size-invalid-500", "A size that is none is answered with 500.", refuse(_other_size)),
+    generate_row(
         "size-type",
         "size-type-500",
         "A size that is no string is answered with 500.",
         refuse(has("size", _no_string)),
     ),
-    _row(
+    generate_row(
         "size-type",
         "size-type-200",
         "A size that is no string is replaced by the default.",
         mend(has("size", _no_string), size=_default_size),
     ),
-    _row(
+    generate_row(
         "response-format-invalid",
         "format-replaced",
         "A response_format that is not documented is replaced by the default.",
         mend(_other_format, response_format=_default_format),
     ),
-    _row(
+    generate_row(
         "response-format-invalid",
         "format-any-case",
         "A response_format in other letters or with blanks around it is accepted.",
         mend(_format_in_other_letters, response_format=_cleaned),
     ),
-    _row(
+    generate_row(
         "response-format-invalid",
         "format-invalid-500",
         "A response_format that is not documented is answered with 500.",
         refuse(_other_format),
     ),
-    _row(
+    generate_row(
         "response-format-type",
         "format-type-500",
         "A response_format that is no string is answered with 500.",
         refuse(has("response_format", _no_string)),
     ),
-    _row(
+    generate_row(
         "response-format-type",
         "format-type-200",
         "A response_format that is no string is replaced by the default.",
         mend(has("response_format", _no_string), response_format=_default_format),
     ),
-    _row(
+    generate_row(
         "forbidden-combination",
         "combination-500",
         "A body that is wrong in several places is answered with 500.",
         refuse(_wrong_twice),
     ),
-    _row(
+    generate_row(
         "forbidden-combination",
         "combination-200",
         "A body that is wrong in several places brings a picture.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from testcard.mock_server.faults.fault import Fields
+from testcard.mock_server.faults.fault import Fault, Fields
 from testcard.mock_server.message import Answer, Call, Order
 from testcard.mock_server.promise import Promise
 from testcard.mock_server.refusal import Refusal
@@ -99,6 +99,28 @@ def mend(wrong: Wrong, **values: Callable[[Fields, Promise], Any]) -> FieldsChan
         return fields | {name: value(fields, call.promise) for name, value in values.items()}
 
     return change
+
+
+def crash(wrong: Callable[[bytes], bool]) -> Callable[[Call, None], Call]:
+    """Answer a generation with such a body with 500."""
+
+    def change(call: Call, _: None) -> Call:
+        if call.asks_for_pictures and wrong(call.body):
+            raise Refusal(500, "The body could not be parsed.")
+        return call
+
+    return change
+
+
+def generate_row(
+    requirement: str,
+    name: str,
+    describe: str,
+    fields: FieldsChange | None = None,
+    admitted: Callable[[Call, None], Call] | None = None,
+) -> Fault:
+    """A fault of what is accepted and what is refused."""
+    return Fault(name=name, breaks=(f"generate.{requirement}",), describe=describe, fields=fields, admitted=admitted)
 
 
 def now_and_then(status: int, slug: str | None = None, **lines: str) -> Callable[[Order, Call], Order]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from testcard.core.quantity import size_px
-from testcard.mock_server.faults.fault import Fault, Fields
-from testcard.mock_server.faults.shape import FieldsChange, has, mend, refuse
-from testcard.mock_server.message import Call
+from testcard.mock_server.faults.fault import Fields
+from testcard.mock_server.faults.shape import crash, generate_row, has, mend, refuse
 from testcard.mock_server.promise import Promise
-from testcard.mock_server.refusal import Refusal
 
 _OPENAI = frozenset({"quality", "background", "moderation", "style", "user"})
 _SHORT = 1000
@@ -40,15 +36,6 @@ def _long(prompt: object) -> bool:
     return isinstance(prompt, str) and len(prompt) > _SHORT
 
 
-def _crash(wrong: Callable[[bytes], bool]) -> Callable[[Call, None], Call]:
-    def change(call: Call, _: None) -> Call:
-        if call.asks_for_pictures and wrong(call.body):
-            raise Refusal(500, "The body could not be parsed.")
-        return call
-
-    return change
-
-
 def _utf8(body: bytes) -> bool:
     try:
         body.decode()
@@ -57,70 +44,62 @@ def _utf8(body: bytes) -> bool:
     return True
 
 
-def _row(
-    requirement: str,
-    name: str,
-    describe: str,
-    fields: FieldsChange | None = None,
-    admitted: Callable[[Call, None], Call] | None = None,
-) -> Fault:
-    return Fault(name=name, breaks=(f"generate.{requirement}",), describe=describe, fields=fields, admitted=admitted)
-
-
 FAULTS = (
-    _row("null-fields", "null-refused", "null in place of a default is refused.", refuse(_nulls, 400, "No nulls.")),
-    _row(
+    generate_row(
+        "null-fields", "null-refused", "null in place of a default is refused.", refuse(_nulls, 400, "No nulls.")
+    ),
+    generate_row(
         "openai-fields",
         "openai-fields-500",
         "A field of OpenAI's that other models have is answered with 500.",
         refuse(lambda fields, _: bool(_OPENAI & fields.keys())),
     ),
-    _row(
+    generate_row(
         "long-prompt",
         "long-prompt-500",
         "A prompt of 4,000 characters is answered with 500.",
         refuse(has("prompt", _long)),
     ),
-    _row(
+    generate_row(
         "empty-prompt",
         "empty-prompt-500",
         "An empty prompt is answered with 500.",
         refuse(lambda fields, _: fields.get("prompt") == ""),
     ),
-    _row(
+    generate_row(
         "size-undeclared",
         "size-rounded",
         "A size that is not declared is rounded to one that is.",
         mend(_undeclared, size=_rounded),
     ),
-    _row(
+    generate_row(
         "size-undeclared",
         "size-undeclared-500",
         "A size that is not declared is answered with 500.",
         refuse(_undeclared),
     ),
-    _row(
+    generate_row(
         "model-malformed",
         "model-malformed-500",
         "A model slug with control characters or without an end is answered with 500.",
         refuse(has("model", lambda slug: isinstance(slug, str) and (len(slug) > _SHORT or not slug.isprintable()))),
     ),
-    _row(
+    generate_row(
         "unnamed-form",
         "deep-500",
         "A body of many levels is answered with 500.",
-        admitted=_crash(lambda body: _DEEP in body),
+        admitted=crash(lambda body: _DEEP in body),
     ),
-    _row(
+    generate_row(
         "unnamed-form",
         "bom-500",
         "A byte order mark is answered with 500.",
-        admitted=_crash(lambda body: body.startswith(b"\xef\xbb\xbf")),
+        admitted=crash(lambda body: body.startswith(b"\xef\xbb\xbf")),
     ),
-    _row(
+    generate_row(
         "unnamed-form",
         "utf8-500",
         "Bytes that are not UTF-8 are answered with 500.",
-        admitted=_crash(lambda body: not _utf8(body)),
+        admitted=crash(lambda body: not _utf8(body)),
     ),
 )

@@ -37,8 +37,9 @@ def _basic(key: str) -> str:
 
 
 def _changed(key: str) -> str:
+    """Another character in the middle, and one that may stand in any key: who checks the form only lets it in."""
     middle = max(len(key) // 2, 1) - 1
-    return f"{key[:middle]}{'~' if key[middle] != '~' else '0'}{key[middle + 1 :]}"
+    return f"{key[:middle]}{'0' if key[middle] != '0' else '1'}{key[middle + 1 :]}"
 
 
 def _swapped(key: str) -> str:
@@ -57,7 +58,9 @@ PRESENTATIONS: Mapping[str, Presentation] = {
         "Bearer", lambda key: key[: len(key) // 2], """$(printf %s "$KEY" | head -c $((${#KEY} / 2)))"""
     ),
     "one character changed": _authorization(
-        "Bearer", _changed, """$(printf %s "$KEY" | sed "s/./~/$((${#KEY} / 2))")"""
+        "Bearer",
+        _changed,
+        """$(m=$((${#KEY}/2-1)); printf %s "$KEY" | sed -E -e "s/^(.{$m})[^0]/\\10/" -e t -e "s/^(.{$m})0/\\11/")""",
     ),
     "in the other case": _authorization("Bearer", _swapped, '$(printf %s "$KEY" | tr a-zA-Z A-Za-z)'),
     "with a character more": _authorization("Bearer", lambda key: f"{key}0", "${KEY}0"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from testcard.core.behaviour import Behaviour
 from testcard.core.capacity import CapacityFigures
 from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdSummary
-from testcard.core.errors import RunFileError, TestcardError
+from testcard.core.document import read_document, write_document
 from testcard.core.limitlab import LimitSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.record import Jsonable
@@ -177,12 +176,7 @@ class Summary(Jsonable):
 
     def write(self, directory: Path) -> None:
         """Write summary.json into a run directory."""
-        try:
-            text = json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n"
-            # A server may answer with a lone surrogate, which UTF-8 cannot hold; \udXXX is JSON for it.
-            (directory / NAME).write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise TestcardError(f"{directory / NAME} cannot be written: {error.strerror}") from error
+        write_document(directory / NAME, self.to_json())
 
     @classmethod
     def read(cls, directory: Path) -> Summary:
@@ -191,7 +185,4 @@ class Summary(Jsonable):
         Raises:
             RunFileError: there is none, or it is damaged.
         """
-        try:
-            return cls.from_json(json.loads((directory / NAME).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunFileError(f"{directory / NAME} cannot be read: {error}") from error
+        return read_document(directory / NAME, cls.from_json)
