@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from test_judge_findings import MOCK, PNG, Row, asked, b64, good, judged
+from answered import MOCK, PNG, Row, asked, b64, good, judged
 
 COUNTED: tuple[dict[str, Any], ...] = (
     {}, {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14, "input_tokens_details": None},

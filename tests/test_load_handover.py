@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from test_load_run import _load, _plan, _png, _target, serving
+from loaded import load_of, plan_of, png, serving, target_of
 from testcard.core.exchange import Exchange, Failure, Request, Response
 from testcard.core.record import Picture, Record
 from testcard.core.redact import Redactor
@@ -261,8 +261,8 @@ def test_a_long_answer_arrives_whole_however_it_is_framed(tmp_path: Path) -> Non
     pictures = {index: _noise(index) for index in range(12)}
     answers = {index: _sent(_body(pictures[index]), framings[index % 6]) for index in pictures}
     with serving(lambda index: answers[index]) as served:
-        target = _target(served.base_url, sizes=(BIG,), default_size=BIG, timeout_s=3.0)
-        loaded = _load(_plan(target, rate_per_s=6, duration_s=2.0), target, tmp_path)
+        target = target_of(served.base_url, sizes=(BIG,), default_size=BIG, timeout_s=3.0)
+        loaded = load_of(plan_of(target, rate_per_s=6, duration_s=2.0), target, tmp_path)
     assert len(loaded.records) == 12
     for record in loaded.records:
         index = record.number - 7
@@ -278,14 +278,14 @@ def test_a_long_answer_arrives_whole_however_it_is_framed(tmp_path: Path) -> Non
 def test_a_picture_that_comes_twice_is_told_with_its_records(tmp_path: Path) -> None:
     """Crossed or cached: two arrivals with the same picture break image.distinct, and are named."""
 
-    pictures = {index: _png(64, 48, index) for index in range(10)} | {8: (same := _png(64, 48, 0)), 3: same}
+    pictures = {index: png(64, 48, index) for index in range(10)} | {8: (same := png(64, 48, 0)), 3: same}
 
     def answer(index: int) -> bytes:
         return _sent(_body(pictures[index]), "length")
 
     with serving(answer) as served:
-        target = _target(served.base_url)
-        _load(_plan(target, rate_per_s=20, duration_s=0.5), target, tmp_path)
+        target = target_of(served.base_url)
+        load_of(plan_of(target, rate_per_s=20, duration_s=0.5), target, tmp_path)
     found = [finding for finding in RunFile(tmp_path).findings() if finding.requirement == "image.distinct"]
     held = Counter(finding.held for finding in found)
     assert held == {True: 1, False: 1}

@@ -130,6 +130,15 @@ def assert_spotless(examined: Examined, kind: type[Wild]) -> None:
     assert len(examined.of("pass")) > 40, examined.results
 
 
+class Clothes(list[type[Wild]]):
+    """A table of correct servers."""
+
+    def enter(self, kind: type[Wild]) -> type[Wild]:
+        """Enter the decorated server."""
+        self.append(kind)
+        return kind
+
+
 class Defects(list[Any]):
     """A table of servers, each with what it breaks, and what may be broken with it."""
 
