@@ -23,8 +23,11 @@ from testcard.core.exchange import Exchange
 from testcard.core.redact import Redactor
 from testcard.core.send import Sender
 from testcard.core.target import Keyring, Target
+from wild_server import read
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here to make certificates with")
+pytestmark = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="no openssl to make certificates with: install it"
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def serving(folder: Path) -> Iterator[int]:
                 except OSError:
                     return
                 with suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
-                    secure.recv(65536)
+                    read(secure.makefile("rb"))  # all of it: a rest unread would reset the connection
                     secure.sendall(reply(200, {}))
                 connection.close()
 
