@@ -25,9 +25,7 @@ from testcard.core.send import Sender
 from testcard.core.target import Keyring, Target
 from wild_server import read
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="no openssl to make certificates with: install it"
-)
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="install openssl to run this")
 
 
 @pytest.fixture(scope="module")

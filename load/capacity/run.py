@@ -7,21 +7,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
-from testcard.core.budget import Budget
-from testcard.core.redact import Redactor
-from testcard.core.runfile import RunFile, RunWriter
-from testcard.core.target import Keyring, Slo, Target
+from testcard.core.runfile import RunFile
+from testcard.core.target import Slo, Target
 from testcard.load.capacity.judging import Followed, follow
 from testcard.load.capacity.plan import SearchPlan
 from testcard.load.capacity.search import Look, look_plan
 from testcard.load.collect import Progress
 from testcard.load.generator import Generator
 from testcard.load.plan import LoadPlan
-from testcard.load.run import run
 from testcard.load.seen import gather, seen_by_stage
 
 _MOST_SCHEDULES = 50
+
+
+class RunStep(Protocol):
+    """Runs the engine once: `run`, with all that does not change from step to step."""
+
+    def __call__(
+        self,
+        step: LoadPlan,
+        *,
+        first_number: int,
+        sent: Sequence[float],
+        on_progress: Callable[[Progress], None],
+    ) -> object: ...
 
 
 def search(
@@ -29,18 +40,15 @@ def search(
     bounds: SearchPlan,
     slos: Sequence[Slo],
     target: Target,
-    keyring: Keyring,
+    run_step: RunStep,
     *,
     directory: Path,
-    writer: RunWriter,
-    redactor: Redactor,
-    budget: Budget,
     started: float,
     first_number: int = 1,
     sent: Sequence[float] = (),
     on_progress: Callable[[Look, Progress], None] | None = None,
 ) -> Generator:
-    """Search to the end; each arrival becomes a record of `writer`.
+    """Search to the end.
 
     Args and raises: as `run` has them; the budget is reserved step by step, so it may be used up between two.
     """
@@ -58,19 +66,8 @@ def search(
                 on_progress(look, progress)
 
         try:
-            run(
-                step,
-                target,
-                keyring,
-                directory=directory,
-                writer=writer,
-                redactor=redactor,
-                budget=budget,
-                started=started,
-                first_number=first_number,
-                sent=sorted(earlier) if bounds.paced else (),
-                on_progress=show,
-            )
+            paced = sorted(earlier) if bounds.paced else ()
+            run_step(step, first_number=first_number, sent=paced, on_progress=show)
         finally:
             last = Generator.read(directory)
             if last is not None:

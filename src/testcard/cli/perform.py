@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -185,23 +186,37 @@ class _Run:
                     note = f"{name}valid {progress.valid} · limited {progress.limited} · failed {progress.failed}"
                     phase.update(progress.done, total, note)
 
-            shared: dict[str, Any] = {
-                "directory": self.directory,
-                "writer": self._writer,
-                "redactor": self._redactor,
-                "budget": self._budget,
-                "started": self._started,
-                "first_number": first,
-                "sent": self._session.sender.pacer.sent if self._session else (),
-            }
+            run_once = partial(
+                run,
+                target=self._job.target,
+                keyring=self._keyring,
+                directory=self.directory,
+                writer=self._writer,
+                redactor=self._redactor,
+                budget=self._budget,
+                started=self._started,
+                cluster=self._job.cluster,
+            )
+            sent = self._session.sender.pacer.sent if self._session else ()
             if plan.search is None:
-                run(plan, self._job.target, self._keyring, on_progress=show, cluster=self._job.cluster, **shared)
+                run_once(plan, first_number=first, sent=sent, on_progress=show)
                 return
 
             def show_step(look: Look, progress: Progress) -> None:
                 show(progress, f"step {look.step}, {look.rate_per_s:g}/s · ")
 
-            search(plan, plan.search, self._job.slos, self._job.target, self._keyring, on_progress=show_step, **shared)
+            search(
+                plan,
+                plan.search,
+                self._job.slos,
+                self._job.target,
+                run_once,
+                directory=self.directory,
+                started=self._started,
+                first_number=first,
+                sent=sent,
+                on_progress=show_step,
+            )
 
     def _ask_truth(self) -> None:
         """What the bundled mock knows of the load, where it is the target."""
