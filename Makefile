@@ -9,11 +9,12 @@ STAMP := .venv/installed
 run: $(STAMP)
 	$(BIN)/testcard run
 
+# Four workers even on two cores: most tests wait for servers that wait.
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # Every fault of the mock against the whole check; about twelve minutes. Writes docs/mutation-score.md.
 mutation: $(STAMP)
