@@ -26,6 +26,7 @@ from testcard.load.mix import told
 from testcard.load.plan import CLOSED, MEASURED, OPEN, LoadPlan
 from testcard.load.sampling import sampled
 from testcard.load.seen import Seen, seen_by_stage
+from testcard.load.servertiming import ServerTimes, overclaiming
 from testcard.load.tally import Tally, named, rounded
 from testcard.load.validity import OK, validity
 
@@ -57,11 +58,13 @@ def conclude(
     crowds = CrowdRecords()
     limits = LimitRecords()
     behaved = Behaved(plan)
+    server = ServerTimes()
     compared = Compared(truth.answers if truth else {})
     for record in records:
         behaved.add(record)
         compared.add(record)
         seen.add(record)
+        server.add(record)
         crowds.add(record)
         limits.add(record)
     search = (
@@ -80,6 +83,7 @@ def conclude(
     on_slos = search.judged if search else judge_slos(seen.samples, slos, case)
     every = seen.all
     behaviour = behaved.behaviour(generator)
+    timing = server.timing()
     # Between the runs of a search nothing is meant to be sent.
     achieved_per_s = round(every.sent / plan.duration_s, 4) if search else every.achieved_per_s(plan.duration_s)
     return LoadSummary(
@@ -99,6 +103,7 @@ def conclude(
         slos=tuple(judged.bound for judged in on_slos),
         media_s=named(every.media) or None,
         first_byte_s=named(every.first_byte) or None,
+        server_timing=timing,
         dispatch_lag_s=_lag(every.lag),
         warmup=seen.warmup,
         arrivals_process=plan.arrivals if plan.loop == OPEN else plan.loop,
@@ -121,6 +126,7 @@ def conclude(
         notes=(
             *_notes(plan, seen, generator, reason),
             *_disagreeing(behaviour),
+            *overclaiming(timing),
             *_together([judged.bound for judged in (*on_slos, *on_claims) if judged.bound.asked]),
         ),
     )

@@ -214,7 +214,7 @@ def _check(plan: LoadPlan, target: Target) -> None:
         wrong += _wrong_kind(kind, target)
     expected = sum(stage.expected for stage in plan.stages)  # before a list so long is made
     wrong += [
-        (expected > _MOST_ARRIVALS, f"{expected:.0f} arrivals are too many for one run: at most {_MOST_ARRIVALS}"),
+        (expected > _MOST_ARRIVALS, f"{expected:.7g} arrivals are too many for one run: at most {_MOST_ARRIVALS}"),
     ]
     for applies, sentence in wrong:
         if applies:

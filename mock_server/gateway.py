@@ -33,6 +33,8 @@ from testcard.mock_server.watermark import Identity, prompt_sha256
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CHALLENGE = 'Bearer realm="testcard mock"'
 
+_TIMING = "Server-Timing"
+
 _Value = TypeVar("_Value")
 _Context = TypeVar("_Context")
 
@@ -73,6 +75,7 @@ class Gateway:
 
     async def answer(self, call: Call) -> Answer:
         """The answer of the API."""
+        began = time.perf_counter()
         account: Account | None = None
         admission: Admission | None = None
         try:
@@ -90,6 +93,9 @@ class Gateway:
         lines: dict[str, str | None] = {"x-request-id": call.request_id}
         if admission is not None:
             lines |= admission.headers()
+        if self._settings.server_timing:
+            parts = (answer.header(_TIMING), _timed(total=time.perf_counter() - began))
+            lines[_TIMING] = ", ".join(part for part in parts if part)
         return _through(answer.with_headers(lines), (fault.answer for fault in self._faults), call)
 
     def picture(self, token: str, call: Call) -> Answer:
@@ -152,10 +158,14 @@ class Gateway:
                 await asyncio.sleep(0)  # a large order leaves room for the others
             due = started + self._latency.draw(self._settings.seed, number, order.size)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            self.truth.waited.add(started - asked)
-            self.truth.served.add(time.perf_counter() - started)
+            waited, served = started - asked, time.perf_counter() - started
+            self.truth.waited.add(waited)
+            self.truth.served.add(served)
         document = {"created": int(time.time()), "data": items}
-        return Answer(200, _through(document, (fault.generated for fault in self._faults), order), order=order)
+        answer = Answer(200, _through(document, (fault.generated for fault in self._faults), order), order=order)
+        if self._settings.server_timing:
+            answer = answer.with_headers({_TIMING: _timed(queue=waited, generate=served)})
+        return answer
 
     def _recipe(self, order: Order, call: Call, number: int, index: int) -> Recipe:
         identity = Identity(call.request_id, index, number, prompt_sha256(order.prompt))
@@ -186,6 +196,11 @@ def _through(
         if change is not None:
             value = change(value, context)
     return value
+
+
+def _timed(**spans: float) -> str:
+    """Metrics of Server-Timing, which counts in milliseconds."""
+    return ", ".join(f"{name};dur={span * 1000:.3f}" for name, span in spans.items())
 
 
 def _wrong_method(allowed: tuple[str, ...]) -> Refusal:

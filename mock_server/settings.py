@@ -53,6 +53,8 @@ class MockSettings:
     """Generations that may wait for a place; None: any number."""
     unavailable_rate: float = 0.0
     """The share of generations that is answered with a documented 503."""
+    server_timing: bool = False
+    """Whether answers say how long what took (Server-Timing)."""
 
     def __post_init__(self) -> None:
         for name in self.faults:

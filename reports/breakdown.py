@@ -13,6 +13,7 @@ from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdFigures, CrowdSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.quantity import human_s
+from testcard.core.servertiming import ServerTiming
 from testcard.core.summary import LoadSummary
 from testcard.reports.limits import limit_tables
 from testcard.reports.overview import BOUND_SIGNS
@@ -25,10 +26,7 @@ def tables(load: LoadSummary) -> Iterator[Table]:
     """The tables that this load has."""
     if load.capacity is not None:
         yield _capacity(load.capacity)
-    if load.behaviour is not None:
-        yield _behaviour(load.behaviour)
-        if load.behaviour.parallelism is not None and load.behaviour.parallelism.ladder:
-            yield _ladder(load.behaviour.parallelism)
+    yield from _inside(load.server_timing, load.behaviour)
     if load.certificate is not None:
         yield _certificate(load.certificate)
     if load.crowd is not None:
@@ -69,6 +67,38 @@ def _capacity(found: CapacityFigures) -> Table:
         f"With {found.confidence:.0%} confidence none of these verdicts is wrong: each has {found.each_confidence:.2%}."
     )
     return Table("Capacity", " ".join(told), head, rows)
+
+
+def _inside(timing: ServerTiming | None, behaviour: Behaviour | None) -> Iterator[Table]:
+    if timing is not None:
+        yield _server_timing(timing)
+    if behaviour is not None:
+        yield _behaviour(behaviour)
+        if behaviour.parallelism is not None and behaviour.parallelism.ladder:
+            yield _ladder(behaviour.parallelism)
+
+
+def _server_timing(found: ServerTiming) -> Table:
+    note = (
+        f"its own word, in {found.answers:,} answers ({found.share:.1%} of those with a 2xx), judged by nobody; not "
+        f"accounted for: service (sent → last byte) minus {found.compared}, answer by answer"
+    )
+    rows = (
+        ("service, as we saw it", found.service_s, ""),
+        *((metric.name, metric.seconds, f"{metric.share:.1%}") for metric in found.metrics),
+        ("not accounted for", found.unaccounted_s, ""),
+    )
+    shown = ("p50", "p95", "max")
+    return Table(
+        "What the server says of its time",
+        note,
+        ("metric", *shown, "of the answers"),
+        tuple((name, *(_signed(spans[q]) for q in shown if q in spans), share) for name, spans, share in rows),
+    )
+
+
+def _signed(span: float) -> str:
+    return human_s(span) if span >= 0 else f"-{human_s(-span)}"
 
 
 def _behaviour(found: Behaviour) -> Table:

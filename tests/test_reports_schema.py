@@ -34,6 +34,7 @@ from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunFile, RunWriter, Skip, decode, encode
+from testcard.core.servertiming import ServerMetric, ServerTiming
 from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
 from testcard.core.targetfile import profile_target
 
@@ -51,6 +52,8 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (Cost, SUMMARY["$defs"]["cost"]),
     (Bound, SUMMARY["$defs"]["bound"]),
     (LoadSummary, SUMMARY["$defs"]["load"]),
+    (ServerTiming, SUMMARY["$defs"]["serverTiming"]),
+    (ServerMetric, SUMMARY["$defs"]["serverTiming"]["properties"]["metrics"]["items"]),
     (Behaviour, SUMMARY["$defs"]["behaviour"]),
     (Parallelism, SUMMARY["$defs"]["parallelism"]),
     (Ladder, SUMMARY["$defs"]["ladder"]),
@@ -80,6 +83,7 @@ _COUNT = st.integers(0, 10**6)
 _SECONDS = st.floats(0, 1e6, allow_nan=False)
 _SHARE = st.floats(0.5, 0.999)
 _FIGURES = st.dictionaries(st.sampled_from(["p50", "p95", "p99.9", "max"]), _SECONDS)
+_THREE = st.dictionaries(st.sampled_from(["p50", "p95", "max"]), _SECONDS)
 _RATES = st.fixed_dictionaries(dict.fromkeys(("planned", "sent", "dropped", "answered", "lost"), _COUNT))
 _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "level": st.sampled_from(["MUST", "SHOULD"]),
@@ -92,6 +96,11 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "bound_s": st.floats(0.001, 100),
     "effective_samples": st.integers(1, 100_000),
     "places": st.integers(1, 64),
+    "answers": st.integers(1, 10**6),
+    "share": st.floats(0, 1),
+    "seconds": _THREE,
+    "unaccounted_s": _THREE,
+    "server_s": st.dictionaries(_TEXT, _SECONDS, max_size=2),
     "told_s": _FIGURES,
     "true_s": _FIGURES,
     "off_s": _FIGURES,
@@ -129,7 +138,13 @@ _WORDS: dict[type, dict[str, list[str]]] = {
 }
 
 
-_OTHERWISE = {(Record, "first_byte_s"), (Record, "media_s"), (Certificate, "arrivals"), (Parallelism, "service_s")}
+_OTHERWISE = {
+    (Record, "first_byte_s"),
+    (Record, "media_s"),
+    (Certificate, "arrivals"),
+    (Parallelism, "service_s"),
+    (Ladder, "answers"),
+}
 """Fields that share a name with one of _NARROWER and nothing else."""
 
 
@@ -149,6 +164,8 @@ def instances(kind: type[Jsonable]) -> st.SearchStrategy[Any]:
             fields[field.name] = instances(LoadSummary)
         elif field.name == "format" and kind is Picture:
             fields[field.name] = st.none() | st.just("png")
+        elif field.name == "service_s" and kind is ServerTiming:
+            fields[field.name] = _THREE
         elif field.name in _NARROWER and (kind, field.name) not in _OTHERWISE:
             fields[field.name] = _NARROWER[field.name]
         else:

@@ -98,6 +98,7 @@ Examples:
     metavar="SHARE",
     help="Share of generations answered with 503, e.g. 0.05.",
 )
+@click.option("--server-timing", is_flag=True, help="Say in each answer how long it took (Server-Timing).")
 def mock(host: str, port: int, faults: tuple[str, ...], **options: object) -> None:
     """Serve the bundled mock until interrupted.
 

@@ -147,6 +147,8 @@ class Record(Jsonable):
     """The kind of body: `object{created,data}`, `array`, `text/html`, `empty`."""
     size_bytes: int | None = None
     """Length of the answer's body."""
+    server_s: dict[str, float] | None = None
+    """How long what took by the server's own account (Server-Timing and its like), by name."""
     failure: str | None = None
     """Why there is no complete answer: `timeout: …`, `connect: …`, `framing: …`."""
     planned_s: float = 0.0

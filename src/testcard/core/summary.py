@@ -14,6 +14,7 @@ from testcard.core.document import read_document, write_document
 from testcard.core.limitlab import LimitSummary
 from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
 from testcard.core.record import Jsonable
+from testcard.core.servertiming import ServerTiming
 
 NAME = "summary.json"
 
@@ -116,6 +117,8 @@ class LoadSummary(Jsonable):
     media_s: dict[str, float] | None = None
     """Planned send to the last picture's last byte, where pictures came as URLs."""
     first_byte_s: dict[str, float] | None = None
+    server_timing: ServerTiming | None = None
+    """What the server says of its own time, where it says anything."""
     dispatch_lag_s: dict[str, float] | None = None
     """How late the generator itself sent: p50, p99, max."""
     warmup: int = 0

@@ -12,6 +12,7 @@ from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
+from testcard.core.servertiming import server_times
 
 MOST_REDIRECTS = 3
 """How far a picture's URL is followed."""
@@ -60,6 +61,7 @@ def record_of(
         body=excerpt(response, redactor) if response and wrong else None,
         shape=shape(response) if response else None,
         size_bytes=len(response.body) if response else None,
+        server_s=server_times(response) if response else None,
         failure=f"{exchange.failure.kind}: {exchange.failure.message}" if exchange.failure else None,
         planned_s=round(exchange.planned_s, 6),
         sent_s=round(exchange.sent_s, 6),
