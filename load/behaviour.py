@@ -36,9 +36,9 @@ class Behaved:
     def add(self, record: Record) -> None:
         if record.phase not in PHASES or record.outcome is None:
             return
-        self._came.append(record.planned_s)
         if record.sent_s is None:
-            return
+            return  # never under way: it waited for nobody
+        self._came.append(record.planned_s)
         self._sent += 1
         if record.last_byte_s is None:
             self._unknown += 1  # it ended when it failed, and no stamp says when

@@ -49,6 +49,8 @@ class WorkerWatch:
         self.worker = worker
         self.journal = Tail(brief.journal(worker))
         self.answers = Tail(brief.answers(worker))
+        self.cap = brief.plan.worker_cap(worker)
+        """How many arrivals it lets be under way at once."""
         self.present = self.ready = self.judging = False
         self.report: WorkerReport | None = None
         self.judged: dict[str, Any] | None = None
@@ -62,6 +64,13 @@ class WorkerWatch:
     def name(self) -> str:
         """Its number, and its host where that is another."""
         return str(self.worker) if self.host is None else f"{self.worker} on {self.host}"
+
+    @property
+    def end(self) -> str:
+        """How it ended before its end."""
+        if self.died or self.report is None:
+            return f"Worker {self.name} died"
+        return f"The judging process of worker {self.name} died" if self.judge_died else f"Worker {self.name} stopped"
 
     @property
     def over(self) -> bool:
@@ -140,12 +149,12 @@ class Collector:
             if not self._done[line["sent"]]:  # the answer may have been read before
                 self._sent[line["sent"]] = line["s"]
         elif "dropped" in line:
-            self._drop(line["dropped"], f"not sent: {CAPPED} of {self._brief.plan.in_flight_cap} was reached")
+            self._drop(line["dropped"], f"not sent: {CAPPED} of {watch.cap} was reached")
         elif "present" in line:
             watch.present = True
             watch.host, watch.clock_uncertainty_s = line.get("host"), line.get("clock_uncertainty_s")
         elif "ready" in line:
-            watch.ready = True
+            watch.ready, watch.cap = True, line["cap"]
         elif "footer" in line:
             watch.report = WorkerReport.from_json(line["footer"])
 

@@ -168,7 +168,11 @@ def _sizes(by_size: Mapping[str, Tally]) -> tuple[SizeFigures, ...]:
 
 
 def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str | None) -> tuple[str, ...]:
-    notes = list(generator.notes) if generator else ["The run was cut off: the generator left no account of itself."]
+    notes = (
+        list(generator.notes)
+        if generator
+        else ["The generator left no account of itself: the run was cut off, or its disk was full."]
+    )
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
     if plan.stages and (decoded := sampled(plan)) is not None:
@@ -176,7 +180,7 @@ def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str 
     if seen.arrivals < plan.count and not plan.at_most:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")
     if seen.capped:
-        notes.append(f"{seen.capped} arrivals were dropped: {plan.in_flight_cap} were under way already.")
+        notes.append(_capped(plan, seen.capped, generator))
     if plan.search is not None:
         notes.append(
             "Figures over the whole search mix all of its rates, some of them too high on purpose; "
@@ -193,6 +197,13 @@ def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str 
             "other figure, and a server may bill them all the same."
         )
     return tuple(notes)
+
+
+def _capped(plan: LoadPlan, dropped: int, generator: Generator | None) -> str:
+    caps = [worker.in_flight_cap for worker in generator.workers] if generator else []
+    most = sum(cap for cap in caps if cap is not None) if caps and None not in caps else plan.in_flight_cap
+    why = "" if most >= plan.in_flight_cap else ", and this machine allows no more open files (ulimit -n)"
+    return f"{dropped:,} arrivals were dropped: {most:,} were under way already{why}."
 
 
 def _disagreeing(behaviour: Behaviour | None) -> Iterator[str]:

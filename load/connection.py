@@ -22,6 +22,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTP
 
 from testcard.core.exchange import CANCELLED, Failure, Response
 from testcard.core.transcript import decoded
+from testcard.core.trust import authorities
 from testcard.load.arena import Arena, Lease
 
 _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
@@ -188,11 +189,13 @@ class Connections:
                 "network_timeout": self._timeout_s + 1.0,  # the deadline of the whole comes first
             }
             if parts.scheme == "https":
-                trust = {"ca_certs": self._ca_file} if self._ca_file else None
-                self._pools[key] = _TlsPool(host, port, host, port, ssl_options=trust, **options)
+                self._pools[key] = _TlsPool(host, port, host, port, ssl_context_factory=self._trust, **options)
             else:
                 self._pools[key] = _Pool(host, port, host, port, **options)
         return self._pools[key]
+
+    def _trust(self, cafile: object) -> ssl.SSLContext:  # noqa: ARG002  (the pool's own choice)
+        return ssl.create_default_context(cafile=authorities(self._ca_file))
 
 
 class _Partial:

@@ -29,6 +29,7 @@ from testcard.load.handover import Delivery, Planned
 from testcard.load.journal import TOGETHER_S, Journal
 from testcard.load.loop import LOOPS
 from testcard.load.message import Messages
+from testcard.load.openfiles import arrivals_at_once
 from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
 from testcard.load.sender import Prepared
@@ -93,14 +94,14 @@ class Dispatcher:
         self._backlog = backlog
         self._notify = notify
         self.stopped = stopped
-        self._cap = brief.plan.worker_cap(worker)
+        self.cap = min(brief.plan.worker_cap(worker), arrivals_at_once(1 + brief.plan.most_fetches))
         self.arrivals: Sequence[Arrival] = brief.plan.share(worker)
         keyring = Keyring(brief.target)
         redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
         like = Request(case="", body=b"", key=brief.plan.key)
         self._messages = Messages(brief.target, keyring, redactor, like)
         self._connections = Connections(
-            most=self._cap * brief.plan.most_n,
+            most=self.cap * max(1, brief.plan.most_fetches),
             timeout_s=brief.target.timeout_s,
             ca_file=brief.target.ca_file,
             arena=arena,
@@ -134,7 +135,7 @@ class Dispatcher:
 
     def send(self, prepared: Prepared) -> gevent.Greenlet | None:
         """Send a request now; returns who waits for its answer, or None where it was dropped."""
-        if len(self._under_way) >= self._cap or self._backlog() > _MOST_BACKLOG:
+        if len(self._under_way) >= self.cap or self._backlog() > _MOST_BACKLOG:
             self.counts.dropped += 1
             self._note(b'{"dropped":%d}' % prepared.arrival.index)
             return None

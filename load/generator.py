@@ -22,6 +22,9 @@ class WorkerReport(Jsonable):
     sent: int = 0
     dropped: int = 0
     answered: int = 0
+    in_flight_cap: int | None = None
+    """How many arrivals it let be under way at once: its part of the plan's, or fewer if its system allows fewer open
+    files."""
     cpu_share: float | None = None
     """Of one core, over the load; a worker is one thread, so 1.0 is all that it can have."""
     stall_p99_s: float | None = None

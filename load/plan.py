@@ -102,6 +102,11 @@ class LoadPlan(Jsonable):
         return max(kind.n for kind in self.mix)
 
     @property
+    def most_fetches(self) -> int:
+        """The most pictures that one answer names by URL, as far as the request says how they should come."""
+        return max(kind.n if kind.response_format != "b64_json" else 0 for kind in self.mix)
+
+    @property
     def count(self) -> int:
         """Arrivals in all; in a closed loop or by a crowd the most that there can be."""
         return sum(self.by_stage())

@@ -6,6 +6,7 @@ would have ended them, and no figure on what it counted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -41,6 +42,7 @@ _READY_S = 60.0
 _GRACE_S = 5.0
 _PATIENCE_S = 3.0  # for a master to tell its workers that all has come
 _SILENCE_S = 30.0
+_ROOM_BYTES = 64 * 1024
 
 
 def run(
@@ -82,7 +84,7 @@ def run(
         )
     header_values(target)  # what a worker would stumble over is said here
     budget.reserve(plan.images)
-    private = Path(tempfile.mkdtemp(prefix="testcard-load-"))
+    private = _private()
     brief = Brief(plan, target, private, started, first_number)
     overload = Overload(target.timeout_s)
 
@@ -100,14 +102,18 @@ def run(
     load = _Load(brief, collector, overload, sent, on_progress, cluster)
     try:
         load.run(keyring)
-    finally:
-        budget.settle(plan.images, collector.billed)
-        report = load.report()
-        if load.failed:
-            launch.keep_log(private, directory, redactor)
-        shutil.rmtree(private, ignore_errors=True)
-        report.write(directory)
-    return report
+    except BaseException:
+        with contextlib.suppress(TestcardError):  # on a full disk, say, the first sentence is the one to hear
+            load.leave(budget, redactor, directory)
+        raise
+    return load.leave(budget, redactor, directory)
+
+
+def _private() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="testcard-load-"))
+    except OSError as error:
+        raise TestcardError(f"no folder for temporary files can be made: {error.strerror}; set TMPDIR") from error
 
 
 def _investigate(
@@ -189,19 +195,24 @@ class _Load:
     def _await_ready(self) -> None:
         watches = self._collector.watches
         give_up = time.monotonic() + (self._cluster.max_wait_s if self._cluster else _READY_S)
-        everybody = self._cluster is None
-        while not all(watch.ready and watch.judging for watch in watches):
+        everybody, there = self._cluster is None, 0
+        while (count := sum(watch.ready and watch.judging for watch in watches)) < len(watches):
             for watch in watches:
                 watch.look_after()
             if self._process.poll() is not None or any(watch.died for watch in watches):
                 self._fail(f"the load generator did not start; its last words: {self._last_words()}")
+            if everybody and count > there:  # many on few cores take their time
+                there, give_up = count, time.monotonic() + _READY_S
             if not everybody and all(watch.present for watch in watches):
                 everybody, give_up = True, time.monotonic() + _READY_S
             if time.monotonic() > give_up and self._cluster is not None and not everybody:
                 came = sum(watch.present for watch in watches)
                 self._fail(self._cluster.short_of(came, len(watches), self._brief.directory))
             if time.monotonic() > give_up:
-                self._fail(f"the load generator did not start; its last words: {self._last_words()}")
+                self._fail(
+                    f"{there} of {len(watches)} workers were ready, and no more within {_READY_S:g} s; take fewer "
+                    f"--processes (this machine has {os.cpu_count()} cores); their last words: {self._last_words()}"
+                )
             self._collector.read()
             self._tell(starts_in_s=1.0, awaited=sum(not watch.present for watch in watches) if self._cluster else 0)
             time.sleep(_LOOK_S)
@@ -289,16 +300,36 @@ class _Load:
         short = self._collector.settle(stopped=stopped)
         for watch in watches:
             lost, unsent = short.get(watch.worker, (0, 0))
-            who = "Worker" if watch.died or watch.report is None else "The judging process of worker"
             if not stopped and (watch.died or watch.judge_died or lost or unsent):
                 self.failed = True
-                cost = f"{who} {watch.name} died: {lost} arrivals are lost, {unsent} were never sent"
+                cost = f"{watch.end}: {lost} arrivals are lost, {unsent} were never sent{self._full()}"
                 self._notes.append(f"{cost}.")
                 self._missing.append(cost)
         self._tell()
 
-    def report(self) -> Generator:
-        """What the generator says of itself."""
+    def _full(self) -> str:
+        """Whether a full disk was the reason."""
+        try:
+            free = shutil.disk_usage(self._brief.directory).free
+        except OSError:
+            return ""
+        return "" if free > _ROOM_BYTES else f"; the disk of {self._brief.directory.parent} is full: set TMPDIR"
+
+    def leave(self, budget: Budget, redactor: Redactor, directory: Path) -> Generator:
+        """Settle what was spent, and keep what the generator says of itself.
+
+        Raises:
+            TestcardError: it cannot be written.
+        """
+        budget.settle(self._brief.plan.images, self._collector.billed)
+        if self.failed:
+            launch.keep_log(self._brief.directory, directory, redactor)
+        shutil.rmtree(self._brief.directory, ignore_errors=True)
+        report = self._report()
+        report.write(directory)
+        return report
+
+    def _report(self) -> Generator:
         workers = tuple(
             replace(
                 watch.report or WorkerReport(worker=watch.worker, complete=False),

@@ -97,7 +97,7 @@ class _Worker:
         sender.link_exception(lambda _: self._stopped.set())  # nobody to judge: nothing more to send
         gc.collect()
         gc.freeze()  # the schedule is garbage at no time; looked through again and again it costs time
-        self._journal.write({"ready": os.getpid()})
+        self._journal.write({"ready": os.getpid(), "cap": dispatcher.cap})
         start = self._await_start()
         ticker = gevent.spawn(self._tick, dispatcher)
         cpu, wall = time.process_time(), time.monotonic()
@@ -117,6 +117,7 @@ class _Worker:
                     "sent": counts.sent,
                     "dropped": counts.dropped,
                     "answered": counts.answered,
+                    "in_flight_cap": dispatcher.cap,
                     "cpu_share": round(cpu / wall, 4) if wall > 0 else None,
                     "stall_p99_s": round(quantile(sorted(self._stalls), 0.99), 6) if self._stalls else None,
                     "stall_max_s": round(max(self._stalls), 6) if self._stalls else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testcard.core.errors import TestcardError
+from testcard.core.document import write_whole
 from testcard.core.record import Record
 from testcard.core.runfile import RunFile
 from testcard.core.summary import Summary
@@ -47,9 +47,6 @@ def render(directory: Path, summary: Summary, run: RunFile) -> list[Path]:
     written = []
     for name, content in contents.items():
         path = directory / name
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise TestcardError(f"{path} cannot be written: {error.strerror}") from error
+        write_whole(path, content)
         written.append(path)
     return written

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from loaded import load_of, plan_of
 from scripted import Shelf, aim, ask, reply, silent
 from testcard.conformance import Contract
 from testcard.conformance.judge import judge
@@ -95,6 +96,25 @@ def test_an_authority_of_the_users_own_is_trusted(certificate: Path) -> None:
     assert exchange.status == 200
     assert exchange.failure is None
     assert judged(exchange) == ({"transport.tls"}, set())
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_an_authority_that_the_environment_names_is_trusted(
+    certificate: Path, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL's own variables, a file or a folder of hashed names: in a check and under load alike."""
+    authority = certificate / "certificate.pem"
+    if variable == "SSL_CERT_DIR":
+        name = ["openssl", "x509", "-noout", "-hash", "-in", str(authority)]
+        digest = subprocess.run(name, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+        shutil.copy(authority, tmp_path / f"{digest}.0")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path if variable == "SSL_CERT_DIR" else authority))
+    with serving(certificate) as port:
+        target = aim(f"https://localhost:{port}/v1")
+        assert sent(target).status == 200
+        loaded = load_of(plan_of(target, rate_per_s=10, duration_s=0.2), target, tmp_path / "run")
+    assert [(record.status, record.failure) for record in loaded.records] == [(200, None)] * 2
 
 
 @pytest.mark.parametrize(("host", "trusted"), [("localhost", False), ("127.0.0.1", True)])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import io
 import os
 import sys
 
 import click
 
 from testcard import __version__
+from testcard.cli.stream import Streams
 from testcard.core.errors import TestcardError
 
 __all__ = ["main"]
@@ -54,10 +55,14 @@ def testcard() -> None:
 
 def main() -> None:
     """The console script. Ends the process with an exit code of interface and one sentence, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what a server says need not fit the terminal's encoding
-    sys.exit(_run())
+    streams = Streams()
+    code = _run()
+    with contextlib.suppress(ValueError):  # closed meanwhile
+        sys.stdout.flush()
+    if streams.problem is not None:
+        click.echo(f"testcard: standard output cannot be written: {streams.problem}", err=True)
+        code = 5
+    sys.exit(code)
 
 
 def _run() -> int:
@@ -73,10 +78,6 @@ def _run() -> int:
     except TestcardError as error:
         click.echo(f"testcard: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 5
     except Exception as error:
         if os.environ.get("TESTCARD_TRACEBACK"):
             raise

@@ -105,6 +105,8 @@ class Part:
         from testcard.load import Terms, Visit
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup(1)
+            signal.signal(signal.SIGHUP, signal.default_int_handler)
         terms = Terms(
             self.master_host,
             self.master_port,

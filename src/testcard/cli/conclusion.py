@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ from testcard.core.runfile import Footer, Header, RunFile
 from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
 from testcard.core.target import KnownFailure, Slo
 
+_ERROR = 5
 _MOST_ADVICE = 6
 _MOST_FIXES = 2
+_MOST_KINDS = 1000
 
 
 class _Totals:
@@ -24,6 +28,7 @@ class _Totals:
     def __init__(self) -> None:
         self.requests = self.images = self.media = 0
         self.loaded = self.loaded_well = 0
+        self._instead: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
         self.requests += record.sent_s is not None and record.picture_of is None
@@ -31,7 +36,16 @@ class _Totals:
         self.media += record.media_fetches
         if record.outcome is not None:
             self.loaded += 1
-            self.loaded_well += record.outcome in ("valid", "invalid")
+            well = record.outcome in ("valid", "invalid")
+            self.loaded_well += well
+            if not well and len(self._instead) < _MOST_KINDS:
+                self._instead[str(record.status) if record.failure is None else record.failure] += 1
+
+    @property
+    def instead(self) -> str:
+        """What came in place of pictures."""
+        (most, times), *_ = self._instead.most_common(1)
+        return f"no arrival was answered with a 2xx; {times:,} of {self.loaded:,} ended with {most[:120]}"
 
 
 def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
@@ -69,7 +83,7 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
         watched = gate(record for record in run.records() if record.phase == "check")
         ended, reason = ("unanswered", watched) if watched else (ended, reason)
     if not checked and totals.loaded and not totals.loaded_well and ended == "complete":
-        ended, reason = "unanswered", "no arrival was answered with a 2xx"
+        ended, reason = "unanswered", totals.instead
     missing = _missing(run, directory) if ended == "complete" else None
     reason = reason or missing
     bounds = [bound for bound in (*load.claims, *load.slos) if bound.asked] if load else []
@@ -111,6 +125,14 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
         ended=ended,
         requirements=results if names else None,
         load=load,
+    )
+
+
+def failed(summary: Summary, reason: str) -> Summary:
+    """The same of a run that could not be written down: an error of ours, whatever it had found."""
+    found = "" if summary.exit_code == _ERROR else f"; what it had found: {summary.headline}"
+    return dataclasses.replace(
+        summary, verdict=verdict(_ERROR), exit_code=_ERROR, ended="error", headline=f"{reason}{found}"
     )
 
 

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from testcard.load import Cluster, LoadPlan, Look, Progress
 
 
+_STOPS = {
+    signal.SIGINT: "Ctrl-C",
+    signal.SIGTERM: "SIGTERM",  # a CI job that is cancelled keeps its records
+    signal.SIGHUP: "SIGHUP: its terminal was closed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a command is to do."""
@@ -60,21 +67,22 @@ def perform(job: Job, console: Console, *, as_json: bool) -> int:
         UsageError: something is wrong with what was asked; nothing was sent.
     """
     run = _Run(job, console)
-    for number in (signal.SIGINT, signal.SIGTERM):  # a CI job that is cancelled keeps its records
-        signal.signal(number, run.stop)
+    for number in _STOPS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
+            signal.signal(number, run.stop)
     ended, reason = "complete", None
     try:
         run.go()
     except KeyboardInterrupt:
-        ended, reason = "interrupted", "stopped by Ctrl-C"
+        ended, reason = "interrupted", run.stopped
     except BudgetExhausted as error:
         ended, reason = "budget", str(error)
     except NotJudged as error:
         ended, reason = "unanswered", str(error)
     except TestcardError as error:
         ended, reason = "error", str(error)
-    if run.stopped:
-        ended, reason = "interrupted", "stopped by Ctrl-C"
+    if run.stopped is not None:
+        ended, reason = "interrupted", run.stopped
     return run.end(ended, reason, as_json=as_json)
 
 
@@ -92,12 +100,12 @@ class _Run:
         self.directory = _directory(job)
         self._writer = RunWriter(self.directory, self._header(), self._redactor)
         self._session: Session | None = None
-        self.stopped = False
-        """Whether somebody wanted an end."""
+        self.stopped: str | None = None
+        """Who wanted an end, where somebody did."""
 
-    def stop(self, *_: object) -> None:
+    def stop(self, number: int, _: object) -> None:
         """The handler of signals. An exception that strikes in a destructor is lost, so the check is ended as well."""
-        self.stopped = True
+        self.stopped = f"stopped by {_STOPS[signal.Signals(number)]}"
         if self._session is not None:
             self._session.crew.leave()
         raise KeyboardInterrupt
@@ -229,7 +237,7 @@ class _Run:
     def end(self, ended: str, reason: str | None, *, as_json: bool) -> int:
         """Write the end of the story, conclude, render and print."""
         from testcard import reports
-        from testcard.cli.conclusion import conclude
+        from testcard.cli.conclusion import conclude, failed
 
         if self._session is not None:
             self._session.close()
@@ -238,17 +246,21 @@ class _Run:
         with suppress(TestcardError):  # a full disk: what was recorded is concluded all the same
             self._writer.end(footer)
         summary = conclude(self.directory, footer)
+        report: Path | None = None
         try:
             summary.write(self.directory)
-            reports.render(self.directory, summary, RunFile(self.directory))
-        finally:
-            report = self.directory / "report.html"
-            text = reports.terminal(summary, colour=self._console.colour, width=self._console.width, report=str(report))
-            self._console.line(text.rstrip("\n"))
-            if as_json:
-                import json
+            *_, report = reports.render(self.directory, summary, RunFile(self.directory))
+        except TestcardError as error:
+            summary = failed(summary, str(error))
+            with suppress(TestcardError):
+                summary.write(self.directory)
+        shown = str(report or f"none; once there is room: testcard report {self.directory}")
+        text = reports.terminal(summary, colour=self._console.colour, width=self._console.width, report=shown)
+        self._console.line(text.rstrip("\n"))
+        if as_json:
+            import json
 
-                click.echo(json.dumps(summary.to_json(), indent=2))
+            click.echo(json.dumps(summary.to_json(), indent=2))
         return summary.exit_code
 
 

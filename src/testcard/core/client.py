@@ -24,6 +24,7 @@ from testcard.core.network import Network, Stream
 from testcard.core.redact import Redactor
 from testcard.core.target import Target
 from testcard.core.transcript import decoded
+from testcard.core.trust import authorities
 
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _MOST_BYTES = 128 * 1024 * 1024
@@ -225,10 +226,8 @@ class _Body(httpx.SyncByteStream):
 
 
 def _ssl(target: Target) -> ssl.SSLContext:
-    if target.ca_file is None:
-        return httpx.create_ssl_context(trust_env=not target.on_loopback)
     try:
-        return ssl.create_default_context(cafile=target.ca_file)
+        return ssl.create_default_context(cafile=authorities(target.ca_file))
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"ca_file {target.ca_file} holds no certificates: {error}") from error
 

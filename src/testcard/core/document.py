@@ -20,10 +20,19 @@ def write_document(path: Path, data: Any) -> None:
         TestcardError: it cannot be written; what stood there before still does.
     """
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    # A server may answer with a lone surrogate, which UTF-8 cannot hold; its escape is JSON for it.
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing.
+
+    Raises:
+        TestcardError: it cannot be written; what stood there before still does.
+    """
     partial = path.with_name(f"{path.name}.new")
     try:
-        # A server may answer with a lone surrogate, which UTF-8 cannot hold; its escape is JSON for it.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
