@@ -54,7 +54,8 @@ class Inspection:
     leak: str | None = None
     """What of a server's inside stands in its metadata, or None; looked for where pixels are."""
     pixels: str | None = None
-    """A digest of what is to be seen, whatever the file around it; None: nobody looked, or there is nothing."""
+    """A digest of what is to be seen, whatever the file around it; None: nobody looked, there is nothing, or no other
+    picture came with it."""
 
     @property
     def shown_px(self) -> tuple[int, int] | None:
@@ -65,12 +66,13 @@ class Inspection:
         return (height, width) if self.turned else (width, height)
 
 
-def inspect(data: bytes, *, full: bool = True) -> Inspection:
+def inspect(data: bytes, *, full: bool = True, alone: bool = True) -> Inspection:
     """Look at a picture's bytes.
 
     Args:
         full: decode every pixel and read the metadata; otherwise headers, structure and checksums only, unless it is
             so short for its size that it may well be of one colour.
+        alone: it came with no other, whose pixels could be the same.
     """
     digest = hashlib.sha256(data).hexdigest()
     kind = kind_of(data)
@@ -96,8 +98,9 @@ def inspect(data: bytes, *, full: bool = True) -> Inspection:
                     image.load()
                     blank = _blank(image)
                     leak = _leak(image)
-                    alone = getattr(image, "n_frames", 1) == 1  # what moves may begin alike
-                    pixels = hashlib.sha256(image.tobytes()).hexdigest() if alone and not blank else None
+                    still = getattr(image, "n_frames", 1) == 1  # what moves may begin alike
+                    if still and not blank and not alone:
+                        pixels = hashlib.sha256(image.tobytes()).hexdigest()
                     problem = problem or (missing_rows(data) if kind == "png" else None)
                 turned = _turned(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
@@ -202,9 +205,15 @@ def _blank(image: Image.Image) -> bool:
     if getattr(image, "n_frames", 1) > 1:
         return False
     converted = image.convert("RGBA") if image.mode in ("P", "PA") else image
-    bands = converted.getextrema()
+    middle = converted.height // 2
+    # Where a few rows show something, the whole picture does.
+    return _uniform(converted.crop((0, middle, converted.width, middle + 1))) and _uniform(converted)
+
+
+def _uniform(image: Image.Image) -> bool:
+    bands = image.getextrema()
     pairs = bands if isinstance(bands[0], tuple) else (bands,)
-    if converted.mode in ("RGBA", "LA") and pairs[-1] == (0, 0):
+    if image.mode in ("RGBA", "LA") and pairs[-1] == (0, 0):
         return True
     return all(low == high for low, high in pairs)
 

@@ -297,16 +297,19 @@ def test_a_picture_that_comes_twice_is_told_with_its_records(tmp_path: Path) -> 
     ("options", "every"),
     [
         ({"rate_per_s": 2.0}, 1),  # all of them
-        ({"rate_per_s": 10.0}, 3),
-        ({"rate_per_s": 10.0, "processes": 3}, 1),  # each worker has a judging process
+        ({"rate_per_s": 10.0}, 4),
+        ({"rate_per_s": 10.0, "processes": 4}, 1),  # each worker has a judging process
         ({"rate_per_s": 10.0, "size": "256x256"}, 1),  # a sixteenth of the pixels
-        ({"rate_per_s": 10.0, "n": 2}, 5),
-        ({"rate_per_s": 300.0}, 73),
+        ({"rate_per_s": 10.0, "n": 2}, 8),
+        ({"rate_per_s": 300.0}, 120),
+        ({"rate_per_s": 2000.0, "size": "16x16"}, 40),  # more than fifty a second say nothing new
+        ({"rate_per_s": 500.0, "size": "16x16", "n": 2, "processes": 2}, 20),  # of the whole load
     ],
 )
-def test_as_many_pictures_are_decoded_as_a_tenth_of_a_core_allows(options: dict[str, Any], every: int) -> None:
+def test_as_many_pictures_are_decoded_as_a_twentieth_of_a_core_allows(options: dict[str, Any], every: int) -> None:
     """A function of the plan alone, told in the notes where it is not all of them."""
-    target = Target("http://127.0.0.1:1/v1", model="m", sizes=("1024x1024", "256x256"), default_size="1024x1024")
+    sizes = ("1024x1024", "256x256", "16x16")
+    target = Target("http://127.0.0.1:1/v1", model="m", sizes=sizes, default_size="1024x1024")
     plan = plan_load(target, duration_s=10.0, warmup_s=0.0, **options)
     assert decoded_every(plan) == every
     notes = " ".join(conclude(plan, ()).notes)

@@ -116,6 +116,7 @@ class Evidence:
     def pictures(self) -> tuple[Item, ...]:
         """The pictures that came, inline or fetched."""
         fetches = iter(self.exchange.media)
+        alone = len(self.data or ()) < 2
         found = []
         for index, item in enumerate(self.data or ()):
             fetch = next(fetches, None) if isinstance(item.get("url"), str) else None
@@ -123,11 +124,11 @@ class Evidence:
             if inline and (self.form == "b64_json" or fetch is None):
                 data, problem = strict_base64(item["b64_json"])
                 if data is not None:
-                    found.append(Item(index, inspect(data, full=self.full), problem))
+                    found.append(Item(index, inspect(data, full=self.full, alone=alone), problem))
                 else:
                     found.append(Item(index, inspect(b"", full=False), problem))
             elif fetch is not None and fetch.response is not None and fetch.response.status == 200:
-                found.append(Item(index, inspect(fetch.response.body, full=self.full), None, fetch))
+                found.append(Item(index, inspect(fetch.response.body, full=self.full, alone=alone), None, fetch))
         return tuple(found)
 
 

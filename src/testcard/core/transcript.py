@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
+import pybase64
+
 from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
@@ -16,7 +18,10 @@ from testcard.core.servertiming import server_times
 
 MOST_REDIRECTS = 3
 """How far a picture's URL is followed."""
-_LONG_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
+_LONG_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]*")
+_MORE = 4
+"""How many times what an excerpt may hold is looked at: without secrets and signatures it is shorter."""
 
 
 def record_of(
@@ -84,9 +89,37 @@ def _body_text(request: Request, redactor: Redactor) -> str | None:
 
 def excerpt(response: Response, redactor: Redactor, most: int = 2000) -> str:
     """The beginning of a body as text, pictures replaced by their length, without secrets."""
-    text = redactor.data(response.body).decode("utf-8", "backslashreplace")
-    text = _LONG_BASE64.sub(lambda match: f"{match[0][:24]}…({len(match[0])} characters)", text)
-    return redactor.text(text)[:most]
+    # Of a key that is cut before it is redacted a half would stay; of a signature that is cut nothing does.
+    return redactor.text(_opening(redactor.data(response.body), _MORE * most))[:most]
+
+
+def _opening(data: bytes, most: int) -> str:
+    """About so many characters from its beginning, long base64 replaced by its length."""
+    parts, begin = list[str](), 0
+    while begin < len(data) and most > 0:
+        run = _LONG_BASE64.search(data, begin, begin + most + 200)
+        end = min(len(data), begin + most) if run is None else run.start()
+        parts.append(data[begin:end].decode("utf-8", "backslashreplace"))
+        most -= end - begin
+        begin = end
+        if run is not None:
+            end = _end_of_base64(data, begin)
+            parts.append(f"{data[begin : begin + 24].decode()}…({end - begin} characters)")
+            most -= len(parts[-1])
+            begin = end
+    return "".join(parts)
+
+
+def _end_of_base64(data: bytes, begin: int) -> int:
+    """Where a run of its characters ends; what a decoder takes up to the next quote needs no looking at one by one."""
+    end = data.find(b'"', begin)
+    end = begin + ((len(data) if end < 0 else end) - begin) // 4 * 4
+    try:
+        pybase64.b64decode(memoryview(data)[begin:end], validate=True)
+    except ValueError:
+        end = begin
+    found = _BASE64.match(data, end)
+    return end if found is None else found.end()
 
 
 def shape(response: Response) -> str:
