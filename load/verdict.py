@@ -15,7 +15,7 @@ MLPerf's early stopping (https://github.com/mlcommons/inference_policies).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testcard.core.quantile import at_most, lower_rank, quantile, upper_rank
@@ -67,6 +67,11 @@ def further_samples(n: int, misses: int, q: float, confidence: float) -> int | N
         few, many = math.ceil(expected - 1e-9), math.floor(expected + 1e-9)
         return certifies(total, few, q, confidence) or refutes(total, many, q, confidence)
 
+    return fewest_more(n, decided)
+
+
+def fewest_more(n: int, decided: Callable[[int], bool]) -> int | None:
+    """How many more samples than n it takes until enough is decided; None: more than MOST_SAMPLES."""
     step = 1
     while not decided(n + step):
         step *= 2
