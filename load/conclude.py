@@ -80,8 +80,11 @@ def conclude(
     case = Case(plan, price_usd, reason)
     glances = seen.screen.glances(plan.seed) if seen.screen else ()
     on_claims = judge_claims(seen.samples, claims, case, glances)
+    if plan.limit is not None:  # its requests come when they tell most: no claim speaks of them
+        on_claims = tuple(judged for judged in on_claims if judged.bound.asked)
     on_slos = search.judged if search else judge_slos(seen.samples, slos, case)
     every = seen.all
+    limit = limits.summary(plan.limit, plan.seed) if plan.limit else None
     behaviour = behaved.behaviour(generator)
     timing = server.timing()
     # Between the runs of a search nothing is meant to be sent.
@@ -122,8 +125,9 @@ def conclude(
         crowd=crowds.summary(plan.crowd, plan.clients, plan.duration_s, plan.seed, complete=_complete(generator))
         if plan.crowd
         else None,
-        limit=limits.summary(plan.limit, plan.seed) if plan.limit else None,
+        limit=limit,
         notes=(
+            *(limit.notes if limit else ()),
             *_notes(plan, seen, generator, reason),
             *_disagreeing(behaviour),
             *overclaiming(timing),
@@ -175,7 +179,7 @@ def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str 
     )
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
-    if plan.stages and (decoded := sampled(plan)) is not None:
+    if plan.stages and plan.limit is None and (decoded := sampled(plan)) is not None:
         notes.append(decoded)
     if seen.arrivals < plan.count and not plan.at_most:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")

@@ -22,8 +22,12 @@ from testcard.reports.table import Table
 _QUANTILES = ("p50", "p95", "p99")
 
 
-def tables(load: LoadSummary) -> Iterator[Table]:
-    """The tables that this load has."""
+def tables(load: LoadSummary, *, sources: bool = True) -> Iterator[Table]:
+    """The tables that this load has.
+
+    Args:
+        sources: whether to name what the words of others rest on.
+    """
     if load.capacity is not None:
         yield _capacity(load.capacity)
     yield from _inside(load.server_timing, load.behaviour)
@@ -34,7 +38,7 @@ def tables(load: LoadSummary) -> Iterator[Table]:
     if load.preview is not None:
         yield _preview(load.preview)
     if load.limit is not None:
-        yield from limit_tables(load.limit)
+        yield from limit_tables(load.limit, sources=sources)
     if len(load.stages) > 1:
         yield _stages(load)
     if load.by_size:

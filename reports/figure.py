@@ -49,6 +49,7 @@ def figures(load: LoadSummary, series: LoadSeries) -> Iterator[Figure]:
     """The charts of a load run; those without data are left out."""
     if load.limit is not None:
         yield from _limit(load.limit)
+        return  # what else could be drawn is of requests that came when they told most, not of a load
     marks = tuple((stage.begins_s, stage.name) for stage in load.stages) if len(load.stages) > 1 else ()
     if ages := series.ages():
         yield _ages(ages)
@@ -65,7 +66,6 @@ _LOOPS = {
     "closed": " Measured in a closed loop: a slow server was asked less.",
     "crowd": " Single requests of clients who ask again, not what each client lived through.",
     "replace": " Only prompts that no other replaced in time were answered.",
-    "probe": " They look for the limit, and go over it on purpose.",
 }
 """What a caption adds, by the loop that the figures were measured in."""
 

@@ -14,6 +14,8 @@ from testcard.reports.drawing import Layer, Point, Shape, Tick, draw
 from testcard.reports.table import Table
 
 _MOST_PROMISES = 40
+_NONE = ("no-limit-seen", "unexplained")
+"""Verdicts that name no kind of limiter."""
 _SIGNED = {
     "honest": "honest",
     "early": "dishonest: it promises too early",
@@ -25,9 +27,10 @@ _SIGNED = {
 """Verdicts on Retry-After in words."""
 
 
-def limit_tables(limit: LimitSummary) -> Iterator[Table]:
+def limit_tables(limit: LimitSummary, *, sources: bool) -> Iterator[Table]:
     """The limiter beside the declaration, Retry-After, the waits that were kept, what clients make of it."""
-    yield Table("Limit", limit.limiter.sentence, ("of the key", "declared", "found"), tuple(_limiter_rows(limit)))
+    note = "found by when requests passed and when not; no header was believed"
+    yield Table("Limit", note, ("of the key", "declared", "found"), tuple(_limiter_rows(limit)))
     yield Table(
         "Retry-After",
         "beside the next admission of the identified limiter; whole seconds are all that the header can say",
@@ -37,22 +40,25 @@ def limit_tables(limit: LimitSummary) -> Iterator[Table]:
     if limit.waits:
         rows = tuple((f"{human_s(wait.promised_s)} promised", _half(wait), wait.after) for wait in limit.waits)
         yield Table(
-            "Waits that were kept", "each after the limit was used up", ("", "half way", "a second after"), rows
+            "Waits that were kept",
+            "each after the limit was used up: what became of a request half way, and of one a second after its end",
+            ("wait", "half way", "a second after"),
+            rows,
         )
     if limit.clients:
-        rows = tuple((client.policy, client.reads, client.source) for client in limit.clients)
-        yield Table(
-            "What SDKs make of the usual refusal", "the one with the median wait", ("", "reading", "source"), rows
-        )
+        clients = tuple((client.policy, client.reads, client.source)[: 2 + sources] for client in limit.clients)
+        head = ("SDK", "what it does", "source")[: 2 + sources]
+        yield Table("What SDKs make of the usual refusal", "the one with the median wait", head, clients)
 
 
 def _limiter_rows(limit: LimitSummary) -> Iterator[tuple[str, ...]]:
     found, admission = limit.limiter, limit.admission
-    yield "limiter", admission.declared, _kind(found)
+    requests, _, window = admission.declared.partition(" requests in ")
+    yield "limiter", "", _kind(found)
     if found.limit is not None:
-        yield "limit", "", f"{found.limit:.4g}, {_sure(found.limit_confidence)}"
+        yield "requests in a window", requests, f"{found.limit:.4g}, {_sure(found.limit_confidence)}"
     if found.window_s is not None:
-        yield "window", "", f"{human_s(found.window_s)}, {_sure(found.window_confidence)}"
+        yield "window", window, f"{human_s(found.window_s)}, {_sure(found.window_confidence)}"
     if found.burst is not None:
         yield "burst", "", f"{found.burst:.4g}, {_sure(found.burst_confidence)}"
     yield "passed within the declared window", "", f"{admission.most_in_window:,} at most"
@@ -69,7 +75,7 @@ def _limiter_rows(limit: LimitSummary) -> Iterator[tuple[str, ...]]:
 def _kind(found: LimiterFigures) -> str:
     names = [found.kind, *(found.alternatives[:3] if found.confidence < 0.95 else ())]
     said = " or ".join(name.replace("-", " ") for name in names)
-    return f"{said}, {_sure(found.confidence)}" if found.confidence else found.kind
+    return f"{said}, {_sure(found.confidence)}" if found.kind not in _NONE else found.kind.replace("-", " ")
 
 
 def _sure(confidence: float | None) -> str:

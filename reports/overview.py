@@ -6,7 +6,7 @@ Pure functions of a Summary; the formats only lay out what stands here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from testcard.core.outcome import FAIL, LOAD_OUTCOMES, NOT_APPLICABLE, NOT_JUDGED, NOT_OBSERVED, PASS, WARN
@@ -44,7 +44,7 @@ TILES: dict[str, str] = {
     "closed": ", closed loop",
     "replace": ", not replaced",
     "crowd": ", single requests",
-    "probe": ", on the limited key",
+    "probe": "",
 }
 """What stands beside a figure by the loop that it was measured in."""
 BOUND_SIGNS: dict[str, str] = {"kept": "✓", "refuted": "✗", "inconclusive": "?"}
@@ -160,8 +160,24 @@ def span(load: LoadSummary, name: str) -> tuple[str, str]:
 
 
 def spans(load: LoadSummary) -> dict[str, dict[str, float]]:
-    """The quantiles of every span that was measured, in the order of SPANS."""
+    """The quantiles of every span that was measured, in the order of SPANS; a search for a limit measures none."""
+    if load.limit is not None:
+        return {}
     return {name: values for name in SPANS if (values := getattr(load, name))}
+
+
+def limit_tiles(load: LoadSummary) -> Iterator[tuple[str, str]]:
+    """What was found out about a limit, at a glance: a figure and what it is of."""
+    if load.limit is None:
+        return
+    found, told = load.limit.limiter, load.limit.retry_after
+    kind = found.kind.replace("-", " ")
+    if found.limit is not None and found.window_s is not None:
+        yield f"{found.limit:.3g} in {human_s(found.window_s)}", kind
+    else:
+        yield kind, "limiter"
+    if told.refusals:
+        yield told.verdict.replace("-", " "), "Retry-After"
 
 
 def load_outcomes(load: LoadSummary) -> dict[str, int]:
@@ -215,6 +231,8 @@ def misses(bound: Bound) -> str:
 
 def load_title(load: LoadSummary) -> str:
     """`steady, 20/s poisson, 20 s, 1024x1024`."""
+    if load.limit is not None:
+        return f"{load.scenario}, {load.limit.key} key, {human_s(load.limit.span_s)}"
     parts = [load.scenario, f"{load.offered_rate_per_s:.4g}/s {_pace(load)}", human_s(load.duration_s)]
     if load.mix or load.size:
         parts.append(load.mix or load.size or "")
@@ -230,8 +248,6 @@ def _pace(load: LoadSummary) -> str:
         return "as one person types"
     if load.loop == "crowd":
         return "by clients who ask again"
-    if load.loop == "probe":
-        return "to find the limit"
     return load.arrivals_process + (" on average" if len({stage.rate_per_s for stage in load.stages}) > 1 else "")
 
 

@@ -134,8 +134,9 @@ def _load(paper: _Paper, load: LoadSummary) -> None:
         paper.item(f"{title:<13}", f"{figures}   ({span})", indent=8)
     counted = " · ".join(f"{name} {number:,}" for name, number in overview.load_outcomes(load).items())
     paper.item(f"{'outcomes':<13}", counted, indent=8)
-    rates = f"offered {load.offered_rate_per_s:.4g}/s, achieved {load.achieved_rate_per_s:.4g}/s"
-    paper.item(f"{'rate':<13}", rates, indent=8)
+    if load.limit is None:
+        rates = f"offered {load.offered_rate_per_s:.4g}/s, achieved {load.achieved_rate_per_s:.4g}/s"
+        paper.item(f"{'rate':<13}", rates, indent=8)
     if load.validity != "ok":
         paper.item(
             "!",
@@ -145,7 +146,7 @@ def _load(paper: _Paper, load: LoadSummary) -> None:
         )
     for note in load.notes:
         paper.item("!", printable(note), style="bold yellow", indent=6)
-    for table in tables(load):
+    for table in tables(load, sources=False):
         _table(paper, table)
     for bound in overview.bounds(load):
         _bound(paper, bound)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,22 +17,24 @@ from testcard.conformance import case
 from testcard.conformance.case import Asker
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge import judge
-from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core.budget import Budget
 from testcard.core.errors import NotJudged
 from testcard.core.exchange import Exchange, Request
 from testcard.core.judgement import Judgement
-from testcard.core.record import Record
+from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
-from testcard.core.runfile import RunWriter
+from testcard.core.runfile import RunWriter, Skip
 from testcard.core.send import Sender
 from testcard.core.target import ROLES, Keyring, Target
 from testcard.load.classify import classify
 from testcard.load.collect import Progress
 from testcard.load.limitlab.findings import findings
-from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, WAITS, LimitPlan
+from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, USE_UP, WAITS, LimitPlan
+from testcard.load.limitlab.reading import TOLD, observations, observed, promised_s
+from testcard.load.limitlab.replay import read
+from testcard.load.limitlab.standin import LIMITED, answer, as_refusals, stand_in
 from testcard.load.plan import MEASURED, LoadPlan
-from testcard.load.ratelimit import Bounds, Fitted, Identification, Observation
+from testcard.load.ratelimit import Bounds, Identification
 
 _AT_ONCE = 64
 _ENOUGH = 2.5
@@ -40,8 +42,12 @@ _ENOUGH = 2.5
 _JUST_AFTER_S = 1.0
 """How long after its end a wait is tested: the header speaks in whole seconds."""
 _HALF_FROM_S = 2.0
+_LONGER_S = 5.0
+"""Waits are kept up to twice the window and so much more: longer ones are no honest limiter's."""
 _DEAF = 3
 """Waves without any answer to learn from, after which it ends."""
+_PATIENT = 3.0
+"""Windows after which what stood in for a 429 would have passed over, and is taken for an outage."""
 
 
 class Laboratory:
@@ -73,7 +79,7 @@ class Laboratory:
         self._billable = False
         self._scoped = False
         self._seen: list[Record] = []
-        self._fitted: Fitted | None = None
+        self._instead: str | None = None
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="limit")
         self._sender = Sender(
             target,
@@ -94,14 +100,16 @@ class Laboratory:
             BudgetExhausted: the images are used up; what was seen is recorded.
         """
         try:
-            identification = self._identify()
-            self._fitted = identification.verdict()
-            self._keep_waits(identification)
+            self._keep_waits(self._identify())
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._sender.close()
-            for finding in findings(self._seen, self._limit, self._fitted):
+            for finding in self._findings():
                 self._writer.add(finding)
+
+    def _findings(self) -> Iterator[Finding | Skip]:
+        seen = read(self._seen, self._limit, self._plan.seed)
+        return findings(seen, self._limit, self._contract.dialect.name)
 
     # The sink of the sender: every record passes here.
 
@@ -136,33 +144,60 @@ class Laboratory:
     # What it does, in this order.
 
     def _identify(self) -> Identification:
-        first = self._wave(IDENTIFY, 1, self._now(), billable=True)
-        self._require_open(first[0])
-        identification, free, deaf = self._identification(first), 0, 0
-        while (probe := identification.next(self._now())) is not None and deaf < _DEAF:
-            answers = self._wave(IDENTIFY, probe.count, probe.at_s, billable=self._billable)
-            found = observations(answers)
-            deaf = 0 if found else deaf + 1
-            identification.add(found) if found else None
-            free += 0 if self._billable else len(found)
-            if any(not one.admitted for one in found):
+        began = self._now()
+        self._require_open(self._wave(IDENTIFY, 1, began, billable=True)[0])
+        identification, deaf = self._replayed(began), 0
+        while deaf < _DEAF and (probe := identification.next(self._now())) is not None:
+            wave = self._wave(IDENTIFY, probe.count, probe.at_s, billable=self._billable)
+            if self._reread():
+                identification = self._replayed(began)
+            elif found := observations(self._as_seen(wave)):
+                identification.add(found)
+            deaf = 0 if self._heard(wave) else deaf + 1
+            if any(one.outcome == LIMITED for one in self._as_seen(wave)):
                 self._look_at_second_key()
-            elif not self._billable and free >= _ENOUGH * self._limit.requests and not self._refused():
+            elif not self._billable and self._bodies_are_free():
                 self._billable = True
                 time.sleep(self._limit.window_s)  # should they count after all, they are forgotten by then
-                identification = self._identification(first)
+                began = self._now()
+                identification = self._replayed(began)
+        self._require_answers(deaf)
         return identification
 
-    def _identification(self, first: Sequence[Exchange]) -> Identification:
+    def _replayed(self, began: float) -> Identification:
+        """The identification of what was seen so far; where pictures are asked for, of pictures alone."""
         bounds = Bounds(self._limit.most_requests, self._limit.most_s)
         identification = Identification(self._limit.limit, bounds, seed=self._plan.seed)
-        identification.next(self._now())
-        if found := observations(first):
-            identification.add(found)
+        identification.next(began)
+        seen = self._as_seen(self._seen)
+        for wave in observed([one for one in seen if not (self._billable and one.violates)]):
+            identification.add(wave)
         return identification
 
+    def _reread(self) -> bool:
+        """Whether another answer than before stands in for the 429."""
+        before, self._instead = self._instead, stand_in(self._seen, self._limit.requests)
+        return before != self._instead
+
+    def _as_seen(self, records: Sequence[Record]) -> list[Record]:
+        return as_refusals(records, self._instead)
+
+    def _heard(self, wave: Sequence[Record]) -> bool:
+        """Whether anything told something of the limiter; what may stand in for a 429 does so only for a while."""
+        if any(one.outcome in TOLD for one in wave):
+            return True
+        last = max((one.planned_s for one in self._seen if one.outcome in TOLD), default=0.0)
+        return self._instead is not None and self._now() - last < _PATIENT * self._limit.window_s
+
+    def _bodies_are_free(self) -> bool:
+        passed = sum(one.outcome == "refused" for one in self._seen)
+        return passed >= _ENOUGH * self._limit.requests and not self._refused()
+
     def _keep_waits(self, identification: Identification) -> None:
-        """Use the limit up, wait as the refusal says, ask a second later; the second time also half way."""
+        """Rest, use the limit up, wait as the refusal says, ask a second later; the second time also half way.
+
+        After a window's rest the wait is a long one, and nothing from before blurs it.
+        """
         if not self._refused():
             return
         fitted = identification.verdict()
@@ -174,19 +209,24 @@ class Laboratory:
             wait = promised_s(refused) if refused is not None else None
             if refused is None or refused.last_byte_s is None or wait is None:
                 return
-            if not 0 < wait <= 2 * self._limit.window_s + 5:
+            if not 0 < wait <= 2 * self._limit.window_s + _LONGER_S:
                 return
             if number and wait >= _HALF_FROM_S:
-                self._wave(KEEP, 1, refused.last_byte_s + wait / 2, billable=self._billable)
+                # As many as the limit: should refusals count, they use it up once more. Of pictures one is enough.
+                count = 1 if self._billable else self._limit.requests
+                self._wave(KEEP, count, refused.last_byte_s + wait / 2, billable=self._billable)
             self._wave(KEEP, 1, refused.last_byte_s + wait + _JUST_AFTER_S, billable=self._billable)
 
-    def _use_up(self, size: int) -> Exchange | None:
-        """The last refusal of as many requests as it takes; None where none comes."""
-        for count in (size, 2):
-            answers = self._wave(KEEP, count, self._now(), billable=self._billable)
-            refused = [one for one in answers if one.status == 429]
+    def _use_up(self, size: int) -> Record | None:
+        """The last refusal of as many requests as it takes, a window after the last one; None where none comes."""
+        due = self._now() + self._limit.window_s
+        for count in (size, USE_UP - 1 + 2 * self._limit.requests - size, 1):
+            wave = self._as_seen(self._wave(KEEP, max(1, count), due, billable=self._billable))
+            self._require_answers(0 if self._heard(wave) else _DEAF)
+            refused = [one for one in wave if one.outcome == LIMITED]
             if refused:
                 return max(refused, key=lambda one: one.last_byte_s or 0.0)
+            due = self._now()
         return None
 
     def _look_at_second_key(self) -> None:
@@ -194,7 +234,7 @@ class Laboratory:
             self._scoped = True
             self._wave(SCOPE, 1, self._now(), key="second", billable=False)
 
-    def _wave(self, stage: str, count: int, due_s: float, *, key: str | None = None, billable: bool) -> list[Exchange]:
+    def _wave(self, stage: str, count: int, due_s: float, *, key: str | None = None, billable: bool) -> list[Record]:
         """Send requests together, at their time; returns when all are answered."""
         pause = due_s - self._now()
         if pause > 0:
@@ -202,7 +242,9 @@ class Laboratory:
         with self._lock:
             self._stage, self._due = stage, round(max(due_s, self._now()), 6)
         requests = [self._request(key or self._limit.key, billable=billable) for _ in range(count)]
-        return list(self._pool.map(self._sender.send, requests))
+        numbers = {exchange.number for exchange in self._pool.map(self._sender.send, requests)}
+        with self._lock:
+            return [record for record in self._seen if record.number in numbers]
 
     def _request(self, key: str, *, billable: bool) -> Request:
         self._asked += 1
@@ -210,37 +252,25 @@ class Laboratory:
 
     def _refused(self) -> bool:
         with self._lock:
-            return any(record.stage == IDENTIFY and record.outcome == "limited" for record in self._seen)
+            return any(record.outcome == LIMITED for record in self._as_seen(self._seen) if record.stage == IDENTIFY)
 
-    def _require_open(self, first: Exchange) -> None:
-        if first.response is None:
+    def _require_open(self, first: Record) -> None:
+        if first.status is None:
             raise NotJudged(f"{self._limit.key} key: the first request was not answered: {first.failure}")
-        if first.response.status in (401, 402, 403, 404):
+        if first.status in (401, 402, 403, 404):
             raise NotJudged(
-                f"the {self._limit.key} key was answered {first.response.status}: it opens nothing, so its limit "
+                f"the {self._limit.key} key was answered {first.status}: it opens nothing, so its limit "
                 f"cannot be seen; check {self._keyring.variable(self._limit.key)}"
             )
 
+    def _require_answers(self, deaf: int) -> None:
+        if deaf < _DEAF:
+            return
+        last = self._seen[-1]
+        raise NotJudged(
+            f"the limit could not be looked at to its end: after {len(self._seen)} requests came {answer(last)}, and "
+            "nothing that tells of a limit any more; see whether the server is well, and ask again"
+        )
+
     def _now(self) -> float:
         return time.monotonic() - self._started
-
-
-def observations(answers: Sequence[Exchange]) -> list[Observation]:
-    """What a limiter let us see; an answer that tells nothing of it, a failed connection say, is left out."""
-    return [
-        Observation(one.sent_s, one.last_byte_s, one.status != 429, promised_s(one))
-        for one in answers
-        if one.last_byte_s is not None
-        and one.status is not None
-        and (one.status < 500 and one.status not in (401, 403))
-    ]
-
-
-def promised_s(exchange: Exchange) -> float | None:
-    """The wait that a refusal asks for, if it can be read."""
-    if exchange.status != 429 or exchange.response is None:
-        return None
-    try:
-        return retry_after_s(exchange.response).seconds
-    except BadRetryAfter:
-        return None

@@ -13,7 +13,9 @@ IDENTIFY, KEEP, SCOPE = STAGES = ("identify", "keep", "scope")
 _TIMES = 6
 _WINDOWS = 12.0
 WAITS = 2
-_BEYOND = 3
+BEYOND = 3
+USE_UP = BEYOND
+"""So many more than twice the limit are sent at most to use it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,12 @@ class LimitPlan(Jsonable):
     def count(self) -> int:
         """The most requests in all: identification twice if refused bodies do not count, waits, the other key."""
         free = 3 * self.requests
-        return 1 + free + self.most_requests + WAITS * (2 * self.requests + _BEYOND + 2) + 1
+        return 1 + free + self.most_requests + self._keeping + 1
+
+    @property
+    def _keeping(self) -> int:
+        """To use the limit up before each wait, and at the end of it; once half way, as many as the limit."""
+        return WAITS * (2 * self.requests + USE_UP + 1) + self.requests
 
     @property
     def images(self) -> int:

@@ -12,11 +12,21 @@ from itertools import groupby
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Record
-from testcard.load.limitlab.plan import IDENTIFY
+from testcard.load.limitlab.plan import IDENTIFY, KEEP
 from testcard.load.ratelimit import Observation
 
 TOLD = ("valid", "invalid", "refused", "limited")
 """Outcomes that tell something of a limiter."""
+
+
+def own(records: Sequence[Record]) -> list[Record]:
+    """Those on the key that is driven over its limit."""
+    return [record for record in records if record.stage in (IDENTIFY, KEEP)]
+
+
+def let_through(record: Record) -> bool:
+    """Whether the limiter let it pass, whatever became of it."""
+    return record.outcome in ("valid", "invalid", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Kept:
     refused: Record
     promised_s: float
     half: Record | None
+    """One of those sent half way: the first that passed, or else the last that was refused."""
     after: Record
 
 
@@ -43,8 +54,12 @@ def observed(records: Sequence[Record]) -> list[list[Observation]]:
     seen = [record for record in records if record.stage == IDENTIFY and record.outcome in TOLD]
     if not bodies_count(seen):
         seen = [record for record in seen if not record.violates]
-    found = [[one for record in wave if (one := observation(record)) is not None] for wave in waves(seen)]
-    return [wave for wave in found if wave]
+    return [found for wave in waves(seen) if (found := observations(wave))]
+
+
+def observations(wave: Sequence[Record]) -> list[Observation]:
+    """What the requests of a wave show; an answer that tells nothing of the limiter is left out."""
+    return [one for record in wave if record.outcome in TOLD and (one := observation(record)) is not None]
 
 
 def bodies_count(records: Sequence[Record]) -> bool | None:
@@ -58,9 +73,10 @@ def bodies_count(records: Sequence[Record]) -> bool | None:
 
 def observation(record: Record) -> Observation | None:
     """One record, as the identification reads it."""
-    if record.sent_s is None or record.last_byte_s is None:
+    if record.sent_s is None:
         return None
-    return Observation(record.sent_s, record.last_byte_s, record.outcome != "limited", promised_s(record))
+    ended = record.sent_s if record.last_byte_s is None else record.last_byte_s
+    return Observation(record.sent_s, ended, record.outcome != "limited", promised_s(record))
 
 
 def promised_s(record: Record) -> float | None:
@@ -105,14 +121,14 @@ def kept_waits(records: Sequence[Record]) -> list[Kept]:
     for wave in waves(records):
         last = max(wave, key=lambda one: one.last_byte_s or 0.0)
         promised = promised_s(refused) if refused is not None else None
-        if refused is not None and promised is not None and len(wave) == 1 and refused.last_byte_s is not None:
+        if refused is not None and promised is not None and refused.last_byte_s is not None:
             due = last.planned_s - refused.last_byte_s
-            if due >= promised:
+            if due >= promised and len(wave) == 1:
                 found.append(Kept(refused, promised, half, last))
                 refused = half = None
                 continue
-            if due >= promised / 2 - 0.01:
-                half = last
+            if promised > due >= promised / 2 - 0.01 and half is None:
+                half = next((one for one in wave if let_through(one)), last)
                 continue
         limited = [one for one in wave if one.outcome == "limited"]
         if limited:

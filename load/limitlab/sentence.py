@@ -8,8 +8,12 @@ from testcard.load.ratelimit import CONCURRENCY, UNEXPLAINED, UNLIMITED, Fitted,
 _SURE = 0.95
 
 
-def sentence(fitted: Fitted, declared: Limit) -> str:
-    """`A sliding log of 10 requests in 60 s (99 % sure).`"""
+def sentence(fitted: Fitted, declared: Limit, instead: str | None = None) -> str:
+    """`A sliding log of 10 requests in 60 s (99 % sure).`
+
+    Args:
+        instead: the answer that comes where a 429 belongs.
+    """
     words = {kind.name: kind.describe for kind in kinds(declared)}
     if fitted.kind == UNLIMITED:
         return f"No limit seen: at least {fitted.at_least} requests passed."
@@ -26,4 +30,5 @@ def sentence(fitted: Fitted, declared: Limit) -> str:
         window = fitted.window_s.value if fitted.window_s is not None else declared.window_s
         figures = f" of {fitted.limit.value:.3g} requests in {window:.3g} s"
     burst = f", {fitted.burst.value:.3g} at once after a pause" if fitted.burst is not None else ""
-    return f"{said[0].upper()}{said[1:]}{figures}{burst} ({fitted.confidence:.0%} sure)."
+    place = f", which answers with {instead} instead of a 429" if instead is not None else ""
+    return f"{said[0].upper()}{said[1:]}{figures}{burst}{place} ({fitted.confidence:.0%} sure)."

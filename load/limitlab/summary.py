@@ -22,9 +22,11 @@ from testcard.core.limitlab import (
 from testcard.core.record import Record
 from testcard.load.crowd.policy import Policy, Reply, policies
 from testcard.load.limitlab import reading
-from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, STAGES, LimitPlan
+from testcard.load.limitlab.notes import notes
+from testcard.load.limitlab.plan import KEEP, SCOPE, STAGES, LimitPlan
+from testcard.load.limitlab.replay import Read, read
 from testcard.load.limitlab.sentence import sentence
-from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Part, Promise
+from testcard.load.ratelimit import Fitted, Honesty, Part, Promise
 
 _MOST_EVENTS = 400
 _CLIENTS = ("openai-python", "openai-python-2.51", "openai-node")
@@ -43,18 +45,17 @@ class LimitRecords:
     def summary(self, plan: LimitPlan, seed: int) -> LimitSummary:
         """The limit of the plan's key."""
         records = sorted(self._records, key=lambda record: record.number)
-        identification = Identification(plan.limit, Bounds(plan.most_requests, plan.most_s), seed=seed)
-        for wave in reading.observed(records):
-            identification.add(wave)
-        fitted, (honesty, promises) = identification.verdict(), identification.honesty()
-        own = [record for record in records if record.stage in (IDENTIFY, KEEP)]
+        seen = read(records, plan, seed)
+        records = list(seen.records)
+        fitted, promises = seen.fitted, seen.promises
+        own = reading.own(records)
         refused = [record for record in own if record.outcome == "limited"]
         scope = [record.outcome for record in records if record.stage == SCOPE and record.status is not None]
         begin = min((record.sent_s or 0.0 for record in records), default=0.0)
         return LimitSummary(
             key=plan.key,
-            limiter=_limiter(fitted, plan),
-            retry_after=_retry_after(honesty, promises, refused),
+            limiter=_limiter(seen, plan),
+            retry_after=_retry_after(seen.honesty, promises, refused),
             admission=_admission(own, fitted, plan),
             scope=_scope(scope),
             requests=len(records),
@@ -65,6 +66,7 @@ class LimitRecords:
                 PromiseFigures(round(one.at_s - begin, 3), one.promised_s, round(one.wait_s, 3)) for one in promises
             ),
             timeline=tuple(_timeline(own, begin)),
+            notes=tuple(notes(seen)),
         )
 
 
@@ -75,11 +77,12 @@ def _scope(outcomes: Sequence[str | None]) -> str:
     return "shared" if outcomes[0] == "limited" else "per-key"
 
 
-def _limiter(fitted: Fitted, plan: LimitPlan) -> LimiterFigures:
+def _limiter(seen: Read, plan: LimitPlan) -> LimiterFigures:
+    fitted = seen.fitted
     return LimiterFigures(
         kind=fitted.kind,
         confidence=round(fitted.confidence, 4),
-        sentence=sentence(fitted, plan.limit),
+        sentence=sentence(fitted, plan.limit, seen.instead),
         alternatives=fitted.alternatives,
         limit=_value(fitted.limit),
         limit_confidence=_confidence(fitted.limit),
@@ -135,9 +138,7 @@ def _admission(records: Sequence[Record], fitted: Fitted, plan: LimitPlan) -> Ad
     passed = [
         record.sent_s
         for record in records
-        if record.outcome in ("valid", "invalid", "refused")
-        and record.sent_s is not None
-        and (counting or not record.violates)
+        if reading.let_through(record) and record.sent_s is not None and (counting or not record.violates)
     ]
     took: dict[bool, list[float]] = {True: [], False: []}
     for record in records:

@@ -117,6 +117,7 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
             for part in (
                 _headline(code, reason, results, bounds, stale),
                 load.capacity.sentence if load and load.capacity and not signals.unanswered else "",
+                load.limit.limiter.sentence if load and load.limit and not signals.unanswered else "",
             )
             if part
         ),
