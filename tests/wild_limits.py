@@ -133,10 +133,10 @@ class SometimesUnavailable(Bounded):
 
 @honest
 class Jittered(Bounded):
-    """Up to two seconds at random on top of each wait, so that clients do not come back together."""
+    """Up to two seconds at random on top of a wait within the window, so that clients do not come back together."""
 
     def limited(self, wait: int) -> Reply:
-        return super().limited(wait + self.dice.randint(0, 2))
+        return super().limited(min(wait + self.dice.randint(0, 2), int(WINDOW_S)))
 
 
 @honest
