@@ -1,32 +1,29 @@
 """Sends the arrivals of one worker when they are due. Only locustfile.py and what only it imports may import this.
 
-When an arrival's time is come is for loop.py to say. Each gets a greenlet of its own, however many are under way; one
-beyond the in-flight cap is dropped, and counted. Answers leave for the judging process as soon as their stamps are
-taken.
+When an arrival's time is come is for loop.py to say. Nothing stands waiting for an answer: what is to be done with one
+is done when it is there (connection.py). An arrival beyond the in-flight cap is dropped, and counted. Answers leave for
+the judging process as soon as their stamps are taken.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import gevent
 from gevent.event import Event
-from gevent.pool import Group
 
-from testcard.core.exchange import Exchange, Failure, Request
-from testcard.core.mediahost import refusal
+from testcard.core.exchange import Exchange, Request
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets
-from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
-from testcard.load.arena import Arena, Lease
+from testcard.load.arena import Arena
 from testcard.load.brief import Brief
-from testcard.load.connection import REPLACED, Connections, Replaced, Reply
+from testcard.load.connection import REPLACED, Asking, Connections, Reply
+from testcard.load.fetch import Fetched, Fetching, picture_urls
 from testcard.load.handover import Delivery, Planned
-from testcard.load.journal import TOGETHER_S, Journal
+from testcard.load.journal import Journal
 from testcard.load.loop import LOOPS
 from testcard.load.message import Messages
 from testcard.load.openfiles import arrivals_at_once
@@ -34,22 +31,8 @@ from testcard.load.payload import request_of
 from testcard.load.plan import Arrival
 from testcard.load.sender import Prepared
 
-_MOST_URL_ANSWER = 256 * 1024  # a longer answer carries its pictures itself
 _MOST_BACKLOG = 256 * 1024 * 1024  # beside what is in the arena
 _LOOK_S = 0.02
-_PICTURE_HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """An exchange, and where its body lies if that is not in it."""
-
-    exchange: Exchange
-    reply: Reply
-
-    @property
-    def place(self) -> tuple[Lease, int] | None:
-        return None if self.reply.lease is None else (self.reply.lease, self.reply.size_bytes)
 
 
 @dataclass(slots=True)
@@ -88,6 +71,7 @@ class Dispatcher:
         self._brief = brief
         self.plan = brief.plan
         self._target = brief.target
+        self._started = brief.started
         self._journal = journal
         self._arena = arena
         self._hand_over = hand_over
@@ -100,14 +84,12 @@ class Dispatcher:
         redactor = Redactor((*keyring.values, *header_secrets(brief.target)))
         like = Request(case="", body=b"", key=brief.plan.key)
         self._messages = Messages(brief.target, keyring, redactor, like)
-        self._connections = Connections(
-            most=self.cap * max(1, brief.plan.most_fetches),
-            timeout_s=brief.target.timeout_s,
-            ca_file=brief.target.ca_file,
-            arena=arena,
-        )
-        self._flushing = gevent.get_hub().loop.timer(TOGETHER_S)
-        self._under_way = Group()
+        self._connections = Connections(timeout_s=brief.target.timeout_s, ca_file=brief.target.ca_file, arena=arena)
+        self._url = brief.target.base_url + like.path
+        self.in_flight = 0
+        """Arrivals under way, their pictures included."""
+        self._in_flight_s = 0.0
+        self._changed = 0.0
         self.counts = Counts(planned=len(self.arrivals))
 
     def work(self, start: float) -> None:
@@ -117,13 +99,12 @@ class Dispatcher:
             start: when the load begins, absolute, on the monotonic clock.
         """
         LOOPS[self.plan.loop](self, start)
-        while len(self._under_way) and not self.stopped.wait(_LOOK_S):
+        while self.in_flight and not self.stopped.wait(_LOOK_S):
             pass
 
-    @property
-    def in_flight(self) -> int:
-        """Arrivals under way, their pictures included."""
-        return len(self._under_way)
+    def in_flight_s(self, now: float) -> float:
+        """The sum of all times under way until now."""
+        return self._in_flight_s + self.in_flight * (now - self._changed)
 
     def prepare(self, arrival: Arrival, due: float) -> Prepared:
         """All of a request that can be made before its time, an absolute one."""
@@ -133,89 +114,69 @@ class Dispatcher:
             arrival, request, number, *self._messages.next(request.body or b""), planned_s=self._since_start(due)
         )
 
-    def send(self, prepared: Prepared) -> gevent.Greenlet | None:
-        """Send a request now; returns who waits for its answer, or None where it was dropped."""
-        if len(self._under_way) >= self.cap or self._backlog() > _MOST_BACKLOG:
+    def send(self, prepared: Prepared) -> _Serving | None:
+        """Send a request now; returns what is under way, or None where it was dropped."""
+        if self.in_flight >= self.cap or self._backlog() > _MOST_BACKLOG:
             self.counts.dropped += 1
-            self._note(b'{"dropped":%d}' % prepared.arrival.index)
+            self._journal.note(b'{"dropped":%d}' % prepared.arrival.index)
             return None
-        return self._under_way.spawn(self._serve, prepared)
-
-    def _serve(self, asked: Prepared) -> Exchange:
-        """One arrival, from its request to its last picture; returns what came of it."""
-        at, request = _utc_now(), asked.request
+        serving = _Serving(self, prepared)
+        self.count(serving.began, 1)
+        serving.asking = asking = self._connections.exchange(self._url, prepared.message, serving.answered)
         self.counts.sent += 1
-        self._note(b'{"sent":%d,"s":%.6f}' % (asked.arrival.index, self._since_start(time.monotonic())))
-        url = self._target.base_url + request.path
-        reply = self._connections.exchange(request.method, url, asked.message)
-        fetched, replaced = self._fetch_all(_picture_urls(reply), asked)
+        self._journal.note(b'{"sent":%d,"s":%.6f}' % (prepared.arrival.index, asking.sent - self._started))
+        return serving
+
+    def count(self, now: float, more: int) -> None:
+        """So many more are under way from now on."""
+        self._in_flight_s = self.in_flight_s(now)
+        self._changed = now
+        self.in_flight += more
+
+    def fetch(self, urls: Sequence[str], done: Callable[[list[Fetched] | None], None]) -> Fetching:
+        """Fetch the pictures of an answer."""
+        return Fetching(urls, self._target, self._connections, self._arena, done)
+
+    def finish(self, asked: Prepared, began_at: float, reply: Reply, fetched: Sequence[Fetched]) -> Exchange:
+        """Account for an arrival, and hand it over; returns what came of it."""
+        media = tuple([self._picture(asked, picture) for picture in fetched])
         exchange = Exchange(
-            request=request,
+            request=asked.request,
             number=asked.number,
-            url=url,
+            url=self._url,
             request_id=asked.request_id,
             sent_headers=asked.sent_headers,
-            at=at,
+            at=_utc(began_at),
             planned_s=asked.planned_s,
-            media=tuple(ended.exchange for ended in fetched),
-            received_at=time.time(),
-            **self._came(replace(reply, failure=REPLACED) if replaced else reply),
-        )
-        self.counts.answered += exchange.failure is not REPLACED
-        ended = (_Ended(exchange, reply), *fetched)
-        size = sum(part.reply.size_bytes for part in ended)
-        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, tuple(part.place for part in ended)))
-        failed = exchange.failure.kind if exchange.failure else None
-        if failed is None and not exchange.succeeded:
-            failed = f"HTTP {exchange.status}"
-        self._notify(request.path, (reply.last_byte or time.monotonic()) - reply.sent, size, failed)
-        return exchange
-
-    def _fetch_all(self, urls: Sequence[str], asked: Prepared) -> tuple[list[_Ended], bool]:
-        """The pictures, fetched side by side, and whether nobody wants them any more; then there are none."""
-        if not urls:
-            return [], False
-        jobs = [gevent.spawn(self._fetch, url, asked) for url in urls]
-        try:
-            gevent.joinall(jobs, raise_error=True)
-        except Replaced:
-            gevent.killall(jobs, Replaced)
-            for job in jobs:
-                if isinstance(job.value, _Ended) and job.value.reply.lease is not None:
-                    self._arena.give_back(job.value.reply.lease)
-            return [], True
-        return [job.value for job in jobs], False
-
-    def _fetch(self, url: str, parent: Prepared) -> _Ended:
-        """Fetch a picture as its user would: without any key, from a host that may be asked."""
-        at, planned_s, named = _utc_now(), self._since_start(time.monotonic()), url
-        reply = self._get(url)
-        for _ in range(MOST_REDIRECTS):
-            there = redirect(url, reply.response)
-            if there is None:
-                break
-            if reply.lease is not None:
-                self._arena.give_back(reply.lease)
-            url = there
-            reply = self._get(url)
-        exchange = Exchange(
-            request=Request(case=f"picture of record {parent.number}", method="GET", path=named, key=None),
-            number=parent.number,
-            url=named,
-            request_id=parent.request_id,
-            sent_headers=(),
-            at=at,
-            planned_s=planned_s,
+            media=media,
             received_at=time.time(),
             **self._came(reply),
         )
-        return _Ended(exchange, reply)
+        replies = (reply, *[picture.reply for picture in fetched])
+        size = sum([each.size_bytes for each in replies])
+        places = tuple([None if each.lease is None else (each.lease, each.size_bytes) for each in replies])
+        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, places))
+        self.counts.answered += exchange.failure is not REPLACED
+        failed = exchange.failure.kind if exchange.failure else None
+        if failed is None and not exchange.succeeded:
+            failed = f"HTTP {exchange.status}"
+        now = time.monotonic()
+        self._notify(asked.request.path, (reply.last_byte or now) - reply.sent, size, failed)
+        self.count(now, -1)
+        return exchange
 
-    def _get(self, url: str) -> Reply:
-        reason = refusal(url, self._target)
-        if reason is not None:
-            return Reply(time.monotonic(), failure=Failure("not-fetched", reason))
-        return self._connections.ask("GET", url, _PICTURE_HEADERS)
+    def _picture(self, parent: Prepared, fetched: Fetched) -> Exchange:
+        return Exchange(
+            request=Request(case=f"picture of record {parent.number}", method="GET", path=fetched.url, key=None),
+            number=parent.number,
+            url=fetched.url,
+            request_id=parent.request_id,
+            sent_headers=(),
+            at=_utc(fetched.began_at),
+            planned_s=self._since_start(fetched.began),
+            received_at=fetched.received_at,
+            **self._came(fetched.reply),
+        )
 
     def _came(self, reply: Reply) -> dict[str, Any]:
         """What an exchange says of its reply."""
@@ -227,23 +188,57 @@ class Dispatcher:
             "failure": reply.failure,
         }
 
-    def _note(self, line: bytes) -> None:
-        if self._journal.note(line):
-            self._flushing.start(self._journal.flush)
-
     def _since_start(self, moment: float) -> float:
-        return round(moment - self._brief.started, 6)
+        return round(moment - self._started, 6)
 
 
-def _picture_urls(reply: Reply) -> tuple[str, ...]:
-    """The pictures that an answer names by URL."""
-    response = reply.response
-    if response is None or reply.failure or not 200 <= response.status < 300 or reply.size_bytes > _MOST_URL_ANSWER:
-        return ()
-    if b'"url"' not in response.body and b"\\u" not in response.body:  # nor spelt in another way: not worth parsing
-        return ()
-    return media_urls(response)
+class _Serving:
+    """An arrival that was sent."""
+
+    __slots__ = ("_asked", "_began_at", "_dispatcher", "_fetching", "_over", "_reply", "asking", "began", "value")
+
+    def __init__(self, dispatcher: Dispatcher, asked: Prepared) -> None:
+        self.began, self._began_at = time.monotonic(), time.time()
+        self.asking: Asking | None = None
+        self.value: Exchange | None = None
+        self._dispatcher = dispatcher
+        self._asked = asked
+        self._reply: Reply | None = None
+        self._fetching: Fetching | None = None
+        self._over: Event | None = None
+
+    def join(self) -> None:
+        """Wait for its end."""
+        if self.value is None:
+            self._over = Event()
+            self._over.wait()
+
+    def cancel(self) -> None:
+        """End it, where it has not ended."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+        elif self.asking is not None:
+            self.asking.cancel()
+
+    def answered(self, reply: Reply) -> None:
+        """The answer is there, its pictures perhaps not."""
+        urls = picture_urls(reply)
+        if not urls:
+            self._finish(reply, ())
+            return
+        self._reply = reply
+        self._fetching = self._dispatcher.fetch(urls, self._fetched)
+
+    def _fetched(self, found: list[Fetched] | None) -> None:
+        if self._reply is not None:
+            self._finish(self._reply._replace(failure=REPLACED) if found is None else self._reply, found or ())
+
+    def _finish(self, reply: Reply, fetched: Sequence[Fetched]) -> None:
+        self.value = self._dispatcher.finish(self._asked, self._began_at, reply, fetched)
+        self.asking = self._reply = self._fetching = None  # nobody keeps what was handed over
+        if self._over is not None:
+            self._over.set()
 
 
-def _utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _utc(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

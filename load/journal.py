@@ -38,14 +38,15 @@ class Journal:
         self.note(text.encode("utf-8", "backslashreplace"))
         self.flush()
 
-    def note(self, line: bytes) -> bool:
-        """Take a line for the next flush, without its line feed; returns whether it is the first since the last."""
+    def note(self, line: bytes) -> None:
+        """Take a line for the next flush, without its line feed."""
         self._noted.append(line)
-        return len(self._noted) == 1
 
     def flush(self) -> None:
         """Write what was noted, at once."""
-        data = b"".join([line + b"\n" for line in self._noted])
+        if not self._noted:
+            return
+        data = b"\n".join([*self._noted, b""])
         self._noted.clear()
         while data:  # a nearly full disk writes a part
             data = data[os.write(self._descriptor, data) :]

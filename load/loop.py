@@ -15,10 +15,9 @@ from dataclasses import replace
 import gevent
 
 from testcard.load.alarm import Alarm
-from testcard.load.connection import Replaced
 from testcard.load.crowd.clients import ask_in_crowds
 from testcard.load.plan import CLOSED, CROWD, OPEN, REPLACE, Arrival
-from testcard.load.sender import Sender
+from testcard.load.sender import Sender, UnderWay
 
 
 def _open(sender: Sender, start: float) -> None:
@@ -64,16 +63,15 @@ def _client(sender: Sender, arrivals: Sequence[Arrival], start: float) -> None:
 def _replace(sender: Sender, start: float) -> None:
     times = [start + arrival.offset_s for arrival in sender.arrivals]
     alarm = Alarm(times, sender.stopped)
-    last: gevent.Greenlet | None = None
+    last: UnderWay | None = None
     try:
         for arrival, due in zip(sender.arrivals, times, strict=True):
             prepared = sender.prepare(arrival, due)
             if alarm.wait_until(due):
                 return
             if last is not None:
-                last.kill(Replaced, block=False)
+                last.cancel()
             last = sender.send(prepared)
-            gevent.sleep(0)  # lets it begin: one that never began could not be cancelled, only forgotten
     finally:
         alarm.close()
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
 
 from testcard.core.exchange import Request
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, Target, header_values
 from testcard.core.wire import request_headers
-from testcard.load.connection import head
 
 _NODE = 1 << 48
+_SAFE = "/%:=&?~#+!$,;'@()*[]"
 
 
 class Messages:
@@ -53,3 +54,18 @@ def _request_ids() -> Iterator[str]:
     while True:
         yield f"{front}{node:012x}"
         node = (node + 1) % _NODE
+
+
+def head(method: str, url: str, headers: list[tuple[str, str]]) -> bytes:
+    """The lines in front of a request's body, but for its length and the empty line.
+
+    Raises:
+        ValueError: such lines cannot be sent.
+    """
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header holds a line break")
+    return "\r\n".join([*lines, ""]).encode("latin-1", "replace")

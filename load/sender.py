@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-import gevent
 from gevent.event import Event
 
-from testcard.core.exchange import Request
+from testcard.core.exchange import Exchange, Request
 from testcard.load.plan import Arrival, LoadPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A request that only waits for its time."""
 
     arrival: Arrival
@@ -30,6 +27,19 @@ class Prepared:
     """On the run's clock."""
 
 
+class UnderWay(Protocol):
+    """An arrival that was sent."""
+
+    value: Exchange | None
+    """What came of it; None until then."""
+
+    def join(self) -> None:
+        """Wait for its end."""
+
+    def cancel(self) -> None:
+        """End it: nobody wants the answer any more."""
+
+
 class Sender(Protocol):
     """What a loop needs of a dispatcher."""
 
@@ -40,5 +50,5 @@ class Sender(Protocol):
 
     def prepare(self, arrival: Arrival, due: float) -> Prepared: ...
 
-    def send(self, prepared: Prepared) -> gevent.Greenlet | None:
-        """Send it now. The greenlet ends with the exchange; None: it was dropped."""
+    def send(self, prepared: Prepared) -> UnderWay | None:
+        """Send it now; None: it was dropped."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.queue import SimpleQueue
 
 from testcard.core.quantile import quantile
 from testcard.load.arena import Arena
@@ -25,7 +24,6 @@ from testcard.load.dispatch import Dispatcher
 from testcard.load.handover import END, Delivery, frame
 from testcard.load.journal import TOGETHER_S, Journal
 
-_TICK_S = 0.01
 _POLL_S = 0.02
 _MOST_TOGETHER_BYTES = 1024 * 1024
 
@@ -69,11 +67,13 @@ class _Worker:
         self._journal = journal
         self._notify = notify
         self._stopped = stopped
-        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._waiting: list[bytes] = []
+        """Frames for the judging process."""
+        self._wanted = Event()
+        self._ended = False
         self._arena = Arena()
         self._backlog = 0
         self._stalls: list[float] = []
-        self._in_flight_s = 0.0
         self._pipe = pipe
         shared = self._arena.descriptor
         command = [sys.executable, "-m", "testcard.load.judging", str(worker), str(-1 if shared is None else shared)]
@@ -99,13 +99,17 @@ class _Worker:
         gc.freeze()  # the schedule is garbage at no time; looked through again and again it costs time
         self._journal.write({"ready": os.getpid(), "cap": dispatcher.cap})
         start = self._await_start()
-        ticker = gevent.spawn(self._tick, dispatcher)
+        ticker = gevent.spawn(self._tick)
+        ticker.link_exception(lambda _: self._stopped.set())
         cpu, wall = time.process_time(), time.monotonic()
         if start is not None:
             dispatcher.work(start)
-        cpu, wall = time.process_time() - cpu, time.monotonic() - max(wall, start or wall)
+        now = time.monotonic()
+        cpu, wall = time.process_time() - cpu, now - max(wall, start or wall)
+        in_flight_s = dispatcher.in_flight_s(now)
         ticker.kill()
-        self._queue.put(None)
+        self._ended = True
+        self._wanted.set()
         sender.join()
         counts = dispatcher.counts
         self._journal.write(
@@ -121,7 +125,7 @@ class _Worker:
                     "cpu_share": round(cpu / wall, 4) if wall > 0 else None,
                     "stall_p99_s": round(quantile(sorted(self._stalls), 0.99), 6) if self._stalls else None,
                     "stall_max_s": round(max(self._stalls), 6) if self._stalls else None,
-                    "in_flight_mean": round(self._in_flight_s / wall, 6) if wall > 0 else None,
+                    "in_flight_mean": round(in_flight_s / wall, 6) if wall > 0 else None,
                     "wall_s": round(wall, 6),
                 }
             }
@@ -143,33 +147,43 @@ class _Worker:
                 self._arena.hand_over(place[0])
         data = frame(delivery)  # at once: a third of the memory, should the judging process fall behind
         self._backlog += len(data)
-        self._queue.put(data)
+        self._waiting.append(data)
+        if self._backlog >= _MOST_TOGETHER_BYTES:
+            self._wanted.set()
 
     def _send(self) -> None:
         """Hand over what is finished, while the dispatcher goes on."""
-        ended = False
-        while not ended:
-            waiting = [self._queue.get()]
-            if self._backlog < _MOST_TOGETHER_BYTES:
-                gevent.sleep(TOGETHER_S)  # the judging process is woken once for all of them
-            size = len(waiting[0] or b"")
-            while not self._queue.empty() and size < _MOST_TOGETHER_BYTES:
-                waiting.append(self._queue.get())
-                size += len(waiting[-1] or b"")
-            ended = waiting[-1] is None
-            data = b"".join([part for part in waiting if part is not None])
-            self._pipe.sendall(data)
-            self._backlog -= len(data)
+        while self._waiting or not self._ended:
+            self._wanted.wait()
+            self._wanted.clear()
+            while self._waiting:
+                data = self._together()
+                self._pipe.sendall(data)
+                self._backlog -= len(data)
         if not self._stopped.is_set():
             self._pipe.sendall(END)
         self._pipe.close()
 
-    def _tick(self, dispatcher: Dispatcher) -> None:
-        """How long the event loop keeps a sleeper waiting: what it does to every stamp. And how many are under way,
-        counted for themselves, so that Little's law can be held against the records."""
+    def _together(self) -> bytes:
+        """The frames that wait, as far as they are not too many."""
+        size = count = 0
+        for count, part in enumerate(self._waiting, 1):  # noqa: B007 (the count is what is wanted)
+            size += len(part)
+            if size >= _MOST_TOGETHER_BYTES:
+                break
+        data = b"".join(self._waiting[:count])
+        del self._waiting[:count]
+        return data
+
+    def _tick(self) -> None:
+        """Pass on what has come together; one waking of this process for all of it, and one of the judging process.
+
+        And how long the event loop keeps a sleeper waiting: what it does to every stamp.
+        """
         while True:
             asleep = time.monotonic()
-            gevent.sleep(_TICK_S)
-            elapsed = time.monotonic() - asleep
-            self._stalls.append(elapsed - _TICK_S)
-            self._in_flight_s += dispatcher.in_flight * elapsed
+            gevent.sleep(TOGETHER_S)
+            self._stalls.append(time.monotonic() - asleep - TOGETHER_S)
+            self._journal.flush()
+            if self._waiting:
+                self._wanted.set()

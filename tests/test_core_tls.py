@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from certificates import certificate_of
 from loaded import load_of, plan_of
 from scripted import Shelf, aim, ask, reply, silent
 from testcard.conformance import Contract
@@ -32,15 +33,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="install
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for `localhost` that vouches for itself, with its key in the same file."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-addext", "keyUsage=critical,digitalSignature,keyCertSign",
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    return folder
+    return certificate_of(tmp_path_factory.mktemp("tls"))
 
 
 @contextmanager
