@@ -136,7 +136,7 @@ class Pool:
         port = parts.port or (443 if secure else 80)
         options: dict[str, Any] = {"connection_timeout": self.connect_s}
         if secure:
-            options["ssl_context_factory"] = lambda cafile: ssl.create_default_context(cafile=authorities(ca_file))
+            options["ssl_context_factory"] = _trusting(ca_file)
         self._sockets = (_TlsSockets if secure else _Sockets)(host, port, host, port, **options)
 
     def take(self) -> Connection | None:
@@ -156,6 +156,13 @@ class Pool:
             RuntimeError: the name has no address.
         """
         return Connection(self._sockets.make(), self)
+
+
+def _trusting(ca_file: str | None) -> Callable[[object], ssl.SSLContext]:
+    def context(cafile: object) -> ssl.SSLContext:  # noqa: ARG001  (the pool's own choice)
+        return ssl.create_default_context(cafile=authorities(ca_file))
+
+    return context
 
 
 class _Resolved:
