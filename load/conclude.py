@@ -27,7 +27,7 @@ from testcard.load.plan import CLOSED, MEASURED, OPEN, LoadPlan
 from testcard.load.sampling import sampled
 from testcard.load.seen import Seen, seen_by_stage
 from testcard.load.servertiming import ServerTimes, overclaiming
-from testcard.load.tally import Tally, named, rounded
+from testcard.load.tally import Tally, bounded, named, rounded
 from testcard.load.validity import OK, validity
 
 
@@ -104,6 +104,7 @@ def conclude(
         outcomes=every.outcomes,
         claims=tuple(judged.bound for judged in on_claims),
         slos=tuple(judged.bound for judged in on_slos),
+        latency_bounds_s=bounded(every.latency) or None,
         media_s=named(every.media) or None,
         first_byte_s=named(every.first_byte) or None,
         server_timing=timing,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
+from testcard.core.loadpart import Interval
 from testcard.core.outcome import LOAD_OUTCOMES
-from testcard.core.quantile import quantiles
+from testcard.core.quantile import REPORTED, interval, quantiles
 from testcard.core.record import Record
 
 ANSWERED = ("valid", "invalid", "limited", "refused", "server-error", "timeout", "broken")
@@ -79,6 +80,17 @@ class Tally:
         if self._first_planned is not None and self._last_sent is not None:
             spent_s = max(spent_s, self._last_sent - self._first_planned)
         return round((self.sent + self.count["cancelled"]) / spent_s, 4)
+
+
+CONFIDENCE = 0.95
+"""Of each of the two bounds of a quantile."""
+
+
+def bounded(samples: Sequence[float]) -> dict[str, Interval]:
+    """What the reported quantiles can be, to a microsecond; {} where there are no samples."""
+    ordered = sorted(samples)
+    found = {name: interval(ordered, q, CONFIDENCE) for name, q in REPORTED.items()} if ordered else {}
+    return {name: Interval(*(None if s is None else round(s, 6) for s in ends)) for name, ends in found.items()}
 
 
 def named(samples: Sequence[float]) -> dict[str, float]:

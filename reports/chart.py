@@ -27,7 +27,7 @@ def percentile_curve(curves: Mapping[str, Curve], bounds: Iterable[Bound], shape
     last = max((_nines(curve.points[-1][0]) for curve in curves.values()), default=0.0) or 1.0
     layers = []
     for name, curve in curves.items():
-        told = [Point(_nines(q), _log(s), f"{quantile_name(round(q, 6))}: {human_s(s)}") for q, s in curve.points]
+        told = [Point(_nines(q), log_s(s), f"{quantile_name(round(q, 6))}: {human_s(s)}") for q, s in curve.points]
         layers.append(Layer(f"span-{name}", told, dots=True))
     seconds = [s for curve in curves.values() for _, s in curve.points]
     for number, bound in enumerate(sorted(bounds, key=lambda bound: bound.bound_s)):
@@ -36,12 +36,12 @@ def percentile_curve(curves: Mapping[str, Curve], bounds: Iterable[Bound], shape
     marks = [Tick(_nines(q), quantile_name(q)) for q in _MARKS if _nines(q) <= last + 1e-9]
     if shape.ticks < len(marks):
         marks = [mark for mark in marks if mark.label not in ("p95", "p99.99")]
-    return draw("Latency by percentile", layers, marks, _latency_axis(seconds), shape)
+    return draw("Latency by percentile", layers, marks, latency_axis(seconds), shape)
 
 
 def _bound(bound: Bound, last: float, shift: float) -> Iterable[Layer]:
     told = f"{bound.id}: {demand(bound)}, {bound.verdict}"
-    at, height = min(_nines(bound.quantile), last), _log(bound.bound_s)
+    at, height = min(_nines(bound.quantile), last), log_s(bound.bound_s)
     kind = f"bound bound-{bound.verdict}"
     yield Layer(kind, [Point(0.0, height, told), Point(last, height, told)])
     # Names of bounds that lie close together would cover each other; so they start at different places.
@@ -49,7 +49,7 @@ def _bound(bound: Bound, last: float, shift: float) -> Iterable[Layer]:
     yield Layer(f"{kind} bound-mark", [Point(at, height, told)], dots=True, line=False)
     if bound.lower_s is not None and bound.upper_s is not None:
         told = f"{quantile_name(bound.quantile)} is between {human_s(bound.lower_s)} and {human_s(bound.upper_s)}"
-        ends = [Point(at, _log(s), told) for s in (bound.lower_s, bound.upper_s)]
+        ends = [Point(at, log_s(s), told) for s in (bound.lower_s, bound.upper_s)]
         yield Layer("interval", ends, dots=True)
 
 
@@ -82,15 +82,15 @@ def latency_over_time(
     points: Sequence[tuple[float, float]], bins: Sequence[Bin], shape: Shape, marks: Marks = ()
 ) -> str:
     """Latency by the moment for which the arrival was planned: single answers, p50 and p95 of each stretch."""
-    dots = [Point(t, _log(s), f"{human_s(s)} at {t:.4g} s") for t, s in (points if shape is WIDE else points[::2])]
+    dots = [Point(t, log_s(s), f"{human_s(s)} at {t:.4g} s") for t, s in (points if shape is WIDE else points[::2])]
     layers = [Layer("point", dots, dots=True, line=False)]
     seconds = [s for _, s in points]
     for name in ("p50", "p95"):
         values = [(b, getattr(b, f"{name}_s")) for b in bins]
-        line = [Point(_middle(b), _log(s), f"{name} {human_s(s)}, {_stretch(b)}") for b, s in values if s is not None]
+        line = [Point(_middle(b), log_s(s), f"{name} {human_s(s)}, {_stretch(b)}") for b, s in values if s is not None]
         layers.append(Layer(f"line-{name}", line, dots=True))
         seconds += [s for _, s in values if s is not None]
-    y_axis = _latency_axis(seconds)
+    y_axis = latency_axis(seconds)
     layers += _stage_marks(marks, y_axis)
     return draw("Latency over time", layers, _time_axis(bins, shape), y_axis, shape)
 
@@ -119,7 +119,7 @@ def _nines(quantile: float) -> float:
     return -math.log10(1 - quantile)
 
 
-def _log(seconds: float) -> float:
+def log_s(seconds: float) -> float:
     return math.log10(max(seconds, _SHORTEST_S))
 
 
@@ -135,7 +135,7 @@ def _parts(b: Bin) -> str:
     return ", ".join(f"{number} {name}" for name, number in b.outcomes.items())
 
 
-def _latency_axis(seconds: Sequence[float]) -> list[Tick]:
+def latency_axis(seconds: Sequence[float]) -> list[Tick]:
     """1-2-5 steps from below the fastest to above the slowest; decades alone where those are too many."""
     low = max(min(seconds, default=0.1), _SHORTEST_S)
     high = max(max(seconds, default=1.0), low)

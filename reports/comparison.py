@@ -1,24 +1,25 @@
 """What changed between two runs of the same target: requirements that broke or healed, and latency.
 
 A difference of latency is one only where the two runs' confidence intervals do not overlap and the shift is
-large enough to matter; two noisy runs are not a regression.
+large enough to matter; two noisy runs are not a regression. A history (reports/history) judges by the same functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from testcard.core.loadpart import Interval
 from testcard.core.outcome import FAIL, NOT_JUDGED, PASS, WARN
-from testcard.core.quantile import lower_rank, quantile, upper_rank
 from testcard.core.record import Jsonable
-from testcard.core.runfile import RunFile
 from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
 
-CONFIDENCE = 0.95
 LEAST_SHIFT = 0.05
 """A shift of a quantile below 5 % is not called a change, however certain it is."""
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+QUANTILES = ("p50", "p95", "p99")
+LOAD_KIND = ("scenario", "arrivals_process", "size", "mix", "loop", "clients", "think_s")
+"""What has to be the same in two loads of which the latencies are compared; and the offered rate, nearly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +67,28 @@ class Comparison(Jsonable):
         return any(c.regression for c in self.changes) or any(s.verdict == "slower" for s in self.shifts)
 
 
-def compare(base: Summary, new: Summary, base_run: RunFile, new_run: RunFile) -> Comparison:
-    """Hold a run against an earlier one."""
+def compare(base: Summary, new: Summary, base_run: Path, new_run: Path) -> Comparison:
+    """Hold a run against an earlier one, both named by their directories."""
     notes = list(_notes(base, new))
     shifts: tuple[Shift, ...] = ()
     if base.load is not None and new.load is not None:
         reason = incomparable(base.load, new.load)
         if reason is None:
-            shifts = tuple(_shifts(latencies(base_run), latencies(new_run)))
+            shifts = tuple(found for name in QUANTILES if (found := shift(name, base.load, new.load)))
         else:
             notes.append(f"latency is not compared: {reason}")
-    changes = (*_requirements(base, new), *_bounds(base, new))
-    return Comparison(str(base_run.path.parent), str(new_run.path.parent), changes, shifts, tuple(notes))
-
-
-def latencies(run: RunFile) -> list[float]:
-    """Planned to last byte of the measured arrivals that a 2xx answered, ascending, seconds."""
-    return sorted(
-        record.last_byte_s - record.planned_s
-        for record in run.records()
-        if record.phase == "measured" and record.outcome in ("valid", "invalid") and record.last_byte_s is not None
-    )
-
-
-def _requirements(base: Summary, new: Summary) -> Iterator[Change]:
     before = {row.id: row for row in base.requirements or ()}
-    for row in new.requirements or ():
+    verdicts = {bound.id: bound.verdict for bound in all_bounds(base.load)}
+    changes = (
+        *requirement_changes(before, new.requirements or ()),
+        *bound_changes(verdicts, all_bounds(new.load)),
+    )
+    return Comparison(str(base_run), str(new_run), changes, shifts, tuple(notes))
+
+
+def requirement_changes(before: Mapping[str, RequirementResult], now: Iterable[RequirementResult]) -> Iterator[Change]:
+    """The requirements that ended otherwise than before; one that was not there before was `absent`."""
+    for row in now:
         earlier = before.get(row.id)
         kind = _kind(earlier, row)
         if kind is not None:
@@ -117,11 +114,10 @@ def _kind(before: RequirementResult | None, now: RequirementResult) -> str | Non
     return "judged" if was == NOT_JUDGED else None
 
 
-def _bounds(base: Summary, new: Summary) -> Iterator[Change]:
-    """Claims and SLOs; a refuted one is broken only where the new run was asked to certify it."""
-    before = {bound.id: bound for bound in _all_bounds(base.load)}
-    for bound in _all_bounds(new.load):
-        was = before[bound.id].verdict if bound.id in before else "absent"
+def bound_changes(before: Mapping[str, str], now: Iterable[Bound]) -> Iterator[Change]:
+    """Claims and SLOs, by their verdicts before; a refuted one is broken only where the new run was asked for it."""
+    for bound in now:
+        was = before.get(bound.id, "absent")
         if bound.verdict == was or not bound.asked:
             continue
         kind = {"refuted": "broke", "kept": "healed"}.get(bound.verdict, "unjudged")
@@ -131,33 +127,30 @@ def _bounds(base: Summary, new: Summary) -> Iterator[Change]:
         yield Change(bound.id, kind, was, bound.verdict, actual)
 
 
-def _all_bounds(load: LoadSummary | None) -> tuple[Bound, ...]:
+def all_bounds(load: LoadSummary | None) -> tuple[Bound, ...]:
+    """Claims and SLOs."""
     return (*load.claims, *load.slos) if load else ()
 
 
-def _shifts(base: Sequence[float], new: Sequence[float]) -> Iterator[Shift]:
-    if not base or not new:
-        return
-    for name, q in _QUANTILES.items():
-        old, now = quantile(base, q), quantile(new, q)
-        verdict = "same"
-        if _at_least(new, q) > _at_most(base, q) and now > old * (1 + LEAST_SHIFT):
-            verdict = "slower"
-        elif _at_least(base, q) > _at_most(new, q) and now < old * (1 - LEAST_SHIFT):
-            verdict = "faster"
-        yield Shift(name, round(old, 6), round(now, 6), verdict)
+def shift(name: str, base: LoadSummary, new: LoadSummary) -> Shift | None:
+    """How a quantile moved, by its confidence intervals; None where one of the loads does not state it with them."""
+    if base.latency_bounds_s is None or new.latency_bounds_s is None:
+        return None
+    old, now = base.latency_s.get(name), new.latency_s.get(name)
+    was, is_ = base.latency_bounds_s.get(name), new.latency_bounds_s.get(name)
+    if old is None or now is None or was is None or is_ is None:
+        return None
+    verdict = "same"
+    if _above(is_, was) and now > old * (1 + LEAST_SHIFT):
+        verdict = "slower"
+    elif _above(was, is_) and now < old * (1 - LEAST_SHIFT):
+        verdict = "faster"
+    return Shift(name, old, now, verdict)
 
 
-def _at_least(ordered: Sequence[float], q: float) -> float:
-    """The lower confidence bound of a quantile; 0 where the samples give none."""
-    found = lower_rank(len(ordered), q, CONFIDENCE)
-    return 0.0 if found is None else ordered[found - 1]
-
-
-def _at_most(ordered: Sequence[float], q: float) -> float:
-    """The upper confidence bound of a quantile; infinite where the samples give none."""
-    found = upper_rank(len(ordered), q, CONFIDENCE)
-    return float("inf") if found is None else ordered[found - 1]
+def _above(one: Interval, other: Interval) -> bool:
+    """Whether an interval lies wholly above another; an open end reaches everything."""
+    return one.lower_s is not None and other.upper_s is not None and one.lower_s > other.upper_s
 
 
 def _notes(base: Summary, new: Summary) -> Iterator[str]:
@@ -177,7 +170,9 @@ def incomparable(base: LoadSummary, new: LoadSummary) -> str | None:
         return "a preview cancels what is slow; compare the figures of its screen, in the reports"
     if "crowd" in (base.loop, new.loop):
         return "a crowd goes over the limit on purpose; compare what became of its clients, in the reports"
-    for name in ("scenario", "arrivals_process", "size", "mix", "loop", "clients", "think_s"):
+    if base.capacity is not None or new.capacity is not None:
+        return "a search for the capacity mixes rates; compare the rates that were found, in the reports"
+    for name in LOAD_KIND:
         if getattr(base, name) != getattr(new, name):
             return f"the loads differ in {name.replace('_', ' ')}: {getattr(base, name)} and {getattr(new, name)}"
     rates = sorted((base.offered_rate_per_s, new.offered_rate_per_s))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
+from testcard.reports.printable import one_line
+
 _DECIMALS = re.compile(r"(\d+\.\d)\d+")
 _WITHOUT_PURPOSE = ("comment", "defs", "desc", "title")  # the page says these things itself
 _KEPT_ATTRIBUTES = frozenset({"class", "cx", "cy", "d", "height", "r", "transform", "width", "x", "y"})
@@ -71,7 +73,8 @@ def draw(title: str, layers: Sequence[Layer], x_axis: Sequence[Tick], y_axis: Se
     drawn = [layer for layer in layers if layer.points]
     for layer in drawn:
         values: list[Any] = [
-            {"value": (point.x, point.y), "label": point.label, "tooltip": point.told} for point in layer.points
+            {"value": (point.x, point.y), "label": one_line(point.label, 80), "tooltip": one_line(point.told, 300)}
+            for point in layer.points
         ]
         chart.add(layer.name, values, show_dots=layer.dots, stroke=layer.line, fill=layer.fill)
     root = Element(

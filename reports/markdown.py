@@ -28,9 +28,14 @@ _HOST = re.compile(r"(?i)(www)\.")  # GitHub makes a link of it
 
 def markdown(summary: Summary) -> str:
     """The summary as GitHub-flavoured Markdown. Blocks that don't fit are left out, and said to be."""
+    return fitting(_blocks(summary), "`report.html` or `summary.json`")
+
+
+def fitting(blocks: Iterable[str], elsewhere: str) -> str:
+    """The blocks as a document that GitHub takes, without those that don't fit; where the rest is to be found."""
     kept: list[str] = []
     size = left_out = 0
-    for block in _blocks(summary):
+    for block in blocks:
         length = len(block.encode()) + 2
         if size + length > _ROOM:
             left_out += 1
@@ -38,16 +43,16 @@ def markdown(summary: Summary) -> str:
         kept.append(block)
         size += length
     if left_out:
-        kept.append(f"_{left_out} more blocks did not fit here: see `report.html` or `summary.json`._")
+        kept.append(f"_{left_out} more blocks did not fit here: see {elsewhere}._")
     return "\n\n".join(kept) + "\n"
 
 
 def _blocks(summary: Summary) -> Iterator[str]:
-    yield f"## {_MARKS.get(summary.verdict, '⚠️')} {overview.verdict_word(summary)}: {_plain(summary.headline)}"
+    yield f"## {_MARKS.get(summary.verdict, '⚠️')} {overview.verdict_word(summary)}: {plain(summary.headline)}"
     cost = overview.spent(summary.cost)
-    yield f"{_code(overview.target_line(summary))} · {cost} · seed {summary.seed} · testcard {_plain(summary.testcard)}"
+    yield f"{code(overview.target_line(summary))} · {cost} · seed {summary.seed} · testcard {plain(summary.testcard)}"
     if summary.advice:
-        yield "\n".join(f"- {_plain(advice)}" for advice in summary.advice)
+        yield "\n".join(f"- {plain(advice)}" for advice in summary.advice)
     if summary.requirements is not None:
         yield from _requirements(summary)
     if summary.load is not None:
@@ -65,29 +70,29 @@ def _requirements(summary: Summary) -> Iterator[str]:
     yield from _contradicted("❌ ", overview.of_kind(summary, FAIL))
     known = overview.of_kind(summary, overview.KNOWN)
     if known:
-        yield "#### Known failures\n\n" + "\n".join(f"- ⚑ `{row.id}`: {_code(row.reason or '')}" for row in known)
+        yield "#### Known failures\n\n" + "\n".join(f"- ⚑ `{row.id}`: {code(row.reason or '')}" for row in known)
     yield from _contradicted("⚠️ ", overview.of_kind(summary, WARN))
     for group in overview.by_reason(overview.of_kind(summary, NOT_JUDGED)):
         names = ", ".join(f"`{row.id}`" for row in group.requirements)
-        yield f"**Not judged** — {_plain(group.reason)}: {names}"
+        yield f"**Not judged** — {plain(group.reason)}: {names}"
 
 
 def _contradicted(mark: str, results: Sequence[RequirementResult]) -> Iterator[str]:
     for ten in (results[start : start + 10] for start in range(0, len(results), 10)):  # a long table is left out whole
-        rows = ((f"{mark}`{row.id}`", row.level, _code(row.expected), _code(row.actual)) for row in ten)
-        yield _table(("requirement", "level", "expected", "actual"), rows)
+        rows = ((f"{mark}`{row.id}`", row.level, code(row.expected), code(row.actual)) for row in ten)
+        yield table_of(("requirement", "level", "expected", "actual"), rows)
 
 
 def _reproduce(result: RequirementResult) -> str:
     command = printable(result.reproduce, _LONGEST_CURL)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     title = f"<summary><code>{result.id}</code>: try it</summary>"
-    shown = f"{_plain(result.statement)} ({_plain(result.source)})"
+    shown = f"{plain(result.statement)} ({plain(result.source)})"
     return f"<details>{title}\n\n{shown}\n\n{fence}sh\n{command}\n{fence}\n</details>"
 
 
 def _load(load: LoadSummary) -> Iterator[str]:
-    yield f"### Load\n\n{_plain(overview.load_title(load))}: {overview.account(load)}."
+    yield f"### Load\n\n{plain(overview.load_title(load))}: {overview.account(load)}."
     measured = overview.spans(load)
     if measured:
         names = list(dict.fromkeys(name for values in measured.values() for name in values))
@@ -95,32 +100,33 @@ def _load(load: LoadSummary) -> Iterator[str]:
             ("{} ({})".format(*overview.span(load, span)), *(_seconds(values.get(name)) for name in names))
             for span, values in measured.items()
         )
-        yield _table(("span", *names), rows)
+        yield table_of(("span", *names), rows)
     counted = overview.load_outcomes(load)
     if counted:
-        yield _table((*counted, "offered", "achieved"), [(
+        yield table_of((*counted, "offered", "achieved"), [(
             *(f"{number:,}" for number in counted.values()),
             f"{load.offered_rate_per_s:.4g}/s", f"{load.achieved_rate_per_s:.4g}/s",
         )])  # fmt: skip
     if load.validity != "ok":
-        yield f"⚠️ **{_plain(load.validity)}**: the figures describe the generator, and certify nothing."
+        yield f"⚠️ **{plain(load.validity)}**: the figures describe the generator, and certify nothing."
     if load.notes:
-        yield "\n".join(f"- ⚠️ {_plain(note)}" for note in load.notes)
+        yield "\n".join(f"- ⚠️ {plain(note)}" for note in load.notes)
     for table in tables(load):
-        lines = [[_plain(cell) for cell in row] for row in table.rows]
-        yield f"#### {table.title}\n\n{_plain(table.note)}\n\n{_table(map(_plain, table.head), lines)}"
+        lines = [[plain(cell) for cell in row] for row in table.rows]
+        yield f"#### {table.title}\n\n{plain(table.note)}\n\n{table_of(map(plain, table.head), lines)}"
     bounds = overview.bounds(load)
     if bounds:
-        yield _table(("claim or SLO", "demand", "verdict", "measured", "asked"), (_bound(bound) for bound in bounds))
+        yield table_of(("claim or SLO", "demand", "verdict", "measured", "asked"), (_bound(bound) for bound in bounds))
 
 
 def _bound(bound: Bound) -> tuple[str, ...]:
-    told = _plain(overview.measured(bound) + (f"; {bound.advice}" if bound.advice else ""))
+    told = plain(overview.measured(bound) + (f"; {bound.advice}" if bound.advice else ""))
     verdict = f"{_MARKS.get(bound.verdict, '⚠️')} {bound.verdict}"
-    return _code(bound.id), _plain(overview.demand(bound)), verdict, told, "yes" if bound.asked else "no"
+    return code(bound.id), plain(overview.demand(bound)), verdict, told, "yes" if bound.asked else "no"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table of cells that are Markdown already."""
     names = list(head)
     lines = [names, ["---"] * len(names), *(list(row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -135,10 +141,11 @@ def _references(text: str) -> str:
     return _HOST.sub(r"\1&#46;", shown)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """What a server sent, or a file says: shown as it is, and nothing but text."""
     return f"<code>{_references(text)}</code>" if text.strip() else ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Our own sentences, which may quote a server: no mention, and no issue's number, outlives the space."""
     return _references(text).replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;")

@@ -8,16 +8,9 @@ Rule 3: under 2 MB. Excerpts are cut, and dropped where they are many; the chart
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from testcard.core.quantity import human_s
 from testcard.core.record import Record
@@ -27,9 +20,9 @@ from testcard.reports.breakdown import tables
 from testcard.reports.figure import figures
 from testcard.reports.printable import one_line, printable
 from testcard.reports.series import LoadSeries
+from testcard.reports.shell import furniture, ours, template
 
 MOST_BYTES = 1_900_000
-_POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +63,12 @@ def page(summary: Summary, records: Mapping[int, Record], series: LoadSeries) ->
         series: the measured arrivals; empty where nothing was loaded.
     """
     shown = figures(summary.load, series) if summary.load is not None else ()
-    style, script = _asset("report.css"), _asset("report.js")
     names: dict[str, Any] = {
         "summary": summary,
         "load": summary.load,
         "tables": tuple(tables(summary.load)) if summary.load is not None else (),
         "o": overview,
-        "figures": [(figure, _ours(figure.wide), _ours(figure.narrow)) for figure in shown],
+        "figures": [(figure, ours(figure.wide), ours(figure.narrow)) for figure in shown],
         "curves": series.curves(),
         "bins": series.bins(),
         "records": records,
@@ -85,21 +77,14 @@ def page(summary: Summary, records: Mapping[int, Record], series: LoadSeries) ->
         "human_s": human_s,
         "printable": printable,
         "one_line": one_line,
-        "style": _ours(style),
-        "script": _ours(script),
-        "policy": _ours(_POLICY.format(style=_hash(style), script=_hash(script))),
+        **furniture(),
     }
     text = ""
     for detail in DETAILS:
-        text = _template().render(names, detail=detail)
+        text = template("report.html").render(names, detail=detail)
         if len(text.encode()) <= MOST_BYTES:
             break
     return text
-
-
-def _ours(text: str) -> Markup:
-    """Markup that no server's text is part of, or that xml.etree has escaped."""
-    return Markup(text)  # noqa: S704 (that is what this function vouches for)
 
 
 def _excerpt(record: Record, most: int) -> str:
@@ -116,23 +101,3 @@ def _excerpt(record: Record, most: int) -> str:
     elif record.size_bytes:
         got += ["", f"({record.size_bytes:,} bytes, not kept)"]
     return printable("\n".join(sent), most) + "\n\n" + printable("\n".join(got), most)
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("testcard.reports"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("report.html")
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("testcard.reports") / "templates" / name).read_text(encoding="utf-8").strip()
-
-
-def _hash(text: str) -> str:
-    """The source expression of a Content-Security-Policy (CSP level 3, section 2.3.1)."""
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"

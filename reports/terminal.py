@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
-
 from testcard.core.outcome import FAIL, NOT_JUDGED, WARN
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound, LoadSummary, RequirementResult, Summary
 from testcard.reports import overview
 from testcard.reports.breakdown import tables
+from testcard.reports.paper import COLOURS, Paper
 from testcard.reports.printable import one_line, printable
-from testcard.reports.table import Table
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _IN_FULL = 10  # failures; more would scroll the verdict's reasons off the screen, and the report has them
 _LONGEST = 600  # characters of expected and actual
-_NARROWEST = 44  # the widest label and the shortest text beside it
-_COLOURS = {
-    "kept": "bold green", "broken": "bold red", "refuted": "bold red", "inconclusive": "bold yellow",
-    "not-judged": "bold red", "interrupted": "bold yellow", "error": "bold magenta",
-}  # fmt: skip
 
 
 def terminal(summary: Summary, *, colour: bool, width: int, report: str) -> str:
@@ -33,15 +22,7 @@ def terminal(summary: Summary, *, colour: bool, width: int, report: str) -> str:
         width: columns of the terminal.
         report: where the report is, as the last line shows it.
     """
-    from rich.console import Console  # imported here: it costs start-up time that `--help` need not pay
-
-    sink = io.StringIO()
-    console = Console(
-        file=sink, width=max(width, _NARROWEST), force_terminal=colour, no_color=not colour,
-        color_system="standard" if colour else None, legacy_windows=False,
-        markup=False, highlight=False, emoji=False, _environ={},
-    )  # fmt: skip
-    paper = _Paper(console)
+    paper = Paper(width, colour=colour)
     if summary.requirements is not None:
         _requirements(paper, summary)
     if summary.load is not None:
@@ -52,36 +33,12 @@ def terminal(summary: Summary, *, colour: bool, width: int, report: str) -> str:
             paper.item("→", printable(advice), indent=2)
     paper.blank()
     word = overview.verdict_word(summary)
-    paper.item(word, printable(summary.headline), style=_COLOURS.get(summary.verdict, "bold"), gap=2)
+    paper.item(word, printable(summary.headline), style=COLOURS.get(summary.verdict, "bold"), gap=2)
     paper.whole(f"{'report':<{len(word)}}  {printable(report)}")
-    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines()) + "\n"
+    return paper.text()
 
 
-class _Paper:
-    """Lines with a label and a text that wraps under itself."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def blank(self) -> None:
-        self._console.print()
-
-    def item(self, label: str, text: str, *, style: str = "", indent: int = 0, gap: int = 1) -> None:
-        from rich.text import Text
-
-        hang = " " * (indent + len(label) + gap)
-        room = max(20, self._console.width - len(hang))
-        lines = Text(text).wrap(self._console, room) or [Text("")]
-        for number, line in enumerate(lines):
-            start = Text(" " * indent).append(label, style).append(" " * gap) if number == 0 else Text(hang)
-            self._console.print(start.append_text(line), soft_wrap=True)
-
-    def whole(self, text: str, style: str = "") -> None:
-        """One line that is never broken, so that it can be copied."""
-        self._console.print(text, style=style or None, soft_wrap=True)
-
-
-def _requirements(paper: _Paper, summary: Summary) -> None:
+def _requirements(paper: Paper, summary: Summary) -> None:
     results = summary.requirements or ()
     told = f"{len(results)} requirements: {overview.tally(overview.counts(results))}"
     paper.item("check", f"{told if results else 'no requirement was judged'} · {overview.spent(summary.cost)}", gap=3)
@@ -106,7 +63,7 @@ def _requirements(paper: _Paper, summary: Summary) -> None:
         paper.item("", names, indent=3)
 
 
-def _in_full(paper: _Paper, result: RequirementResult, style: str) -> None:
+def _in_full(paper: Paper, result: RequirementResult, style: str) -> None:
     paper.blank()
     paper.item("✗", f"{result.id}  {result.level}", style=style, indent=2)
     rows = (
@@ -123,7 +80,7 @@ def _in_full(paper: _Paper, result: RequirementResult, style: str) -> None:
         paper.whole(f"      {'try':<8}  {printable(result.reproduce)}")
 
 
-def _load(paper: _Paper, load: LoadSummary) -> None:
+def _load(paper: Paper, load: LoadSummary) -> None:
     paper.blank()
     paper.item("load", f"{overview.load_title(load)} · {overview.account(load)}", gap=4)
     for name, values in overview.spans(load).items():
@@ -147,26 +104,16 @@ def _load(paper: _Paper, load: LoadSummary) -> None:
     for note in load.notes:
         paper.item("!", printable(note), style="bold yellow", indent=6)
     for table in tables(load, sources=False):
-        _table(paper, table)
+        paper.table(table, indent=8)
     for bound in overview.bounds(load):
         _bound(paper, bound)
 
 
-def _table(paper: _Paper, table: Table) -> None:
-    """One line a row; the last column takes what is left of the line."""
-    paper.item("", f"{table.title.lower()}   ({table.note})", indent=8, gap=0)
-    rows = [table.head, *table.rows] if any(table.head[:1]) else list(table.rows)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head) - 1)]
-    for row in rows:
-        cells = [f"{printable(cell):<{width}}" for cell, width in zip(row, widths, strict=False)]
-        paper.item("  ".join(cells), printable(row[-1]), indent=10, gap=2)
-
-
-def _bound(paper: _Paper, bound: Bound) -> None:
+def _bound(paper: Paper, bound: Bound) -> None:
     sign = overview.BOUND_SIGNS.get(bound.verdict, "?")
     asked = "" if bound.asked else ", not asked for"
     text = f"{bound.id}  {bound.verdict}{asked}: {overview.demand(bound)}; {overview.measured(bound)}"
-    paper.item(sign, text, style=_COLOURS.get(bound.verdict, "bold"), indent=6)
+    paper.item(sign, text, style=COLOURS.get(bound.verdict, "bold"), indent=6)
     if bound.verdict != "kept" and bound.samples:
         paper.item("", overview.misses(bound), indent=8, gap=0)
     if bound.advice:

@@ -232,7 +232,7 @@ def openapi() -> dict[str, Any]:
 
 @cache
 def json_schema(name: str) -> dict[str, Any]:
-    """A JSON Schema of our own files: `records` or `summary`."""
+    """A JSON Schema of our own files: `records`, `summary` or `history`."""
     schema: dict[str, Any] = json.loads((_HERE / f"{name}.schema.json").read_text(encoding="utf-8"))
     return schema
 

@@ -29,7 +29,7 @@ from testcard.core.limitlab import (
     RetryAfterFigures,
     WaitFigures,
 )
-from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
+from testcard.core.loadpart import Interval, PreviewFigures, SizeFigures, StageFigures
 from testcard.core.outcome import EXIT_CODES, LOAD_OUTCOMES, OUTCOMES
 from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
@@ -72,6 +72,7 @@ SHAPES: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (PromiseFigures, SUMMARY["$defs"]["promiseFigures"]),
     (ClientFigures, SUMMARY["$defs"]["clientFigures"]),
     (LimitEvent, SUMMARY["$defs"]["limitEvent"]),
+    (Interval, SUMMARY["$defs"]["interval"]),
     (StageFigures, SUMMARY["$defs"]["stage"]),
     (SizeFigures, SUMMARY["$defs"]["size"]),
     (PreviewFigures, SUMMARY["$defs"]["preview"]),
@@ -109,6 +110,7 @@ _NARROWER: dict[str, st.SearchStrategy[Any]] = {
     "exit_code": st.sampled_from([0, 1, 3, 4, 5, 130]),
     "arrivals": _RATES,
     "latency_s": _FIGURES,
+    "latency_bounds_s": st.dictionaries(st.sampled_from(["p50", "p99.9"]), st.deferred(lambda: instances(Interval))),
     "service_s": _FIGURES,
     "media_s": _FIGURES,
     "first_byte_s": _FIGURES,

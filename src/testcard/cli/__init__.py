@@ -15,7 +15,7 @@ from testcard.core.errors import TestcardError
 
 __all__ = ["main"]
 
-COMMANDS = ("run", "check", "load", "mock", "plan", "report", "compare", "explain", "targets")
+COMMANDS = ("run", "check", "load", "mock", "plan", "report", "compare", "history", "explain", "targets")
 
 
 class _Commands(click.Group):

@@ -22,8 +22,7 @@ def compare(base: Path, new: Path, *, as_json: bool) -> int:
 
     from testcard import reports
     from testcard.cli.conclusion import conclude
-    from testcard.core.runfile import RunFile
 
-    found = reports.compare(conclude(base), conclude(new), RunFile(base), RunFile(new))
+    found = reports.compare(conclude(base), conclude(new), base, new)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else reports.comparison_text(found))
     return 1 if found.regressed else 0

@@ -8,6 +8,14 @@ from testcard.core.record import Jsonable
 
 
 @dataclass(frozen=True, slots=True)
+class Interval(Jsonable):
+    """What a quantile can be: one-sided distribution-free confidence bounds, 95 % each; None: open."""
+
+    lower_s: float | None = None
+    upper_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StageFigures(Jsonable):
     """One stage of the measured phase, over the arrivals that were planned in it."""
 

@@ -36,7 +36,7 @@ LOAD_OUTCOMES: dict[str, str] = {
 
 EXIT_CODES: dict[int, tuple[str, str]] = {
     0: ("kept", "Every MUST that was judged holds; every claim and SLO that was asked for is certified."),
-    1: ("broken", "A MUST fails, or an SLO or a claim that was asked for is refuted."),
+    1: ("broken", "A MUST fails, or an SLO or a claim asked for is refuted; of compare and history: a regression."),
     2: ("usage", "The command line or a file is wrong; nothing was sent."),
     3: ("not-judged", "No answers that a verdict could rest on; or, with --require-all, a MUST was left unjudged."),
     4: ("inconclusive", "Too few samples for an SLO or a claim that was asked for, or the budget ran out."),

@@ -43,6 +43,15 @@ def quantiles(samples: Sequence[float]) -> dict[str, float]:
     return {name: quantile(ordered, q) for name, q in REPORTED.items()} | {"max": ordered[-1]}
 
 
+def interval(ordered: Sequence[float], q: float, confidence: float) -> tuple[float | None, float | None]:
+    """One-sided confidence bounds of the q-quantile of ascending samples, below and above; None: open."""
+    lower, upper = (find(len(ordered), q, confidence) for find in (lower_rank, upper_rank))
+    return (
+        None if lower is None else ordered[lower - 1],
+        None if upper is None else ordered[upper - 1],
+    )
+
+
 def at_most(k: int, n: int, p: float) -> float:
     """P(X <= k) for X binomial(n, p): exact up to rounding, in about sqrt(n) steps."""
     if k < 0:

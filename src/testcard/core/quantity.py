@@ -6,20 +6,20 @@ import re
 
 from testcard.core.errors import UsageError
 
-_UNIT_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|)")
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def duration_s(text: str) -> float:
-    """Seconds from `30s`, `200ms`, `2m`, `1h` or a plain number of seconds.
+    """Seconds from `30s`, `200ms`, `2m`, `1h`, `30d` or a plain number of seconds.
 
     Raises:
         UsageError: the text is none of these.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is not a duration: write 30s, 200ms, 2m or 1h")
+        raise UsageError(f"{text!r} is not a duration: write 30s, 200ms, 2m, 1h or 30d")
     return float(match[1]) * _UNIT_S[match[2]]
 
 

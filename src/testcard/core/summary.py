@@ -12,7 +12,7 @@ from testcard.core.certificate import Certificate
 from testcard.core.crowd import CrowdSummary
 from testcard.core.document import read_document, write_document
 from testcard.core.limitlab import LimitSummary
-from testcard.core.loadpart import PreviewFigures, SizeFigures, StageFigures
+from testcard.core.loadpart import Interval, PreviewFigures, SizeFigures, StageFigures
 from testcard.core.record import Jsonable
 from testcard.core.servertiming import ServerTiming
 
@@ -114,6 +114,8 @@ class LoadSummary(Jsonable):
     outcomes: dict[str, int]
     claims: tuple[Bound, ...] = field(default_factory=tuple)  # both are written even where they are empty
     slos: tuple[Bound, ...] = field(default_factory=tuple)
+    latency_bounds_s: dict[str, Interval] | None = None
+    """What the quantiles of `latency_s` can be, by their names."""
     media_s: dict[str, float] | None = None
     """Planned send to the last picture's last byte, where pictures came as URLs."""
     first_byte_s: dict[str, float] | None = None

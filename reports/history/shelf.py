@@ -1,0 +1,55 @@
+"""Finds the run directories below folders, and reads each; what cannot be read is told and left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from testcard.core.errors import RunFileError
+from testcard.core.runfile import NAME as RECORDS
+from testcard.core.summary import NAME
+from testcard.reports.history.past import Past, read
+from testcard.reports.history.record import LeftOut
+
+
+def run_directories(folder: Path) -> Iterator[Path]:
+    """The folder itself or those below it that hold a run; a link to another folder is not followed."""
+    for path, folders, files in os.walk(folder):
+        if NAME in files or RECORDS in files:
+            folders.clear()
+            yield Path(path)
+        else:
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+
+
+def gather(folders: Sequence[Path]) -> tuple[list[Past], list[LeftOut]]:
+    """Every run below the folders, the oldest first; a copy of a run counts once.
+
+    Raises:
+        RunFileError: one of them is no folder.
+    """
+    found: dict[bytes, Past] = {}
+    left_out: list[LeftOut] = []
+    for directory in _once(folders):
+        try:
+            past = read(directory)
+        except RunFileError as error:
+            left_out.append(LeftOut(str(directory), str(error)))
+            continue
+        first = found.setdefault(past.digest, past)
+        if first is not past:
+            left_out.append(LeftOut(str(directory), f"{directory} is a copy of {first.directory}"))
+    return sorted(found.values(), key=lambda past: (past.started, str(past.directory))), left_out
+
+
+def _once(folders: Iterable[Path]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise RunFileError(f"{folder} is no folder: name the one that holds the run directories, `runs` say")
+        for directory in run_directories(folder):
+            where = directory.resolve()
+            if where not in seen:
+                seen.add(where)
+                yield directory
