@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from isal import isal_zlib
 
+from testcard.conformance.jpegscan import MARKER
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8"
-# In compressed data 0xFF is followed by 0 or a restart; before a marker it may be repeated (ITU-T T.81, B.1.1.2).
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _START, _END = 0xD8, 0xD9
 _WITHOUT_LENGTH = (0x01, _START)
 _APPLICATION = range(0xE1, 0xE3)
@@ -71,7 +71,7 @@ def _jpeg(data: bytes) -> Container:
     """Segment by segment to the end of the image (ITU-T T.81, annex B); zeros and fill bytes behind it are padding."""
     position = len(_JPEG_START)
     announces_more = False
-    while (found := _JPEG_MARKER.search(data, position)) is not None:
+    while (found := MARKER.search(data, position)) is not None:
         marker, position = data[found.end() - 1], found.end()
         if marker == _END:
             rest = 0 if announces_more else len(data[position:].rstrip(b"\0\xff"))

@@ -21,6 +21,30 @@ _URL = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|s3|tcp)://[^\s\"
 _INSIDE = (".internal", ".local", ".localdomain", ".svc", ".lan", ".intranet")
 _MOST_SHOWN = 80
 
+# An address or a name as connectors report it: `connect ECONNREFUSED 10.0.3.7:5432`. No version (v10.0.3.7), no range.
+_IPV4 = re.compile(r"(?<![\w./-])(\d{1,3}(?:\.\d{1,3}){3})(?![\w-]|\.\w|/\d)")
+_IPV6 = re.compile(r"(?<![\w:.])\[?((?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):[0-9a-f:]+)(?![\w:]|/\d)", re.IGNORECASE)
+_VERSION = re.compile(r"(?:version|release|build|v)[\s:=\"']*$", re.IGNORECASE)
+_ANOTHERS = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+"""Networks of nobody's own (RFC 1918, 3927, 4193 and 4291): no address in them is one that a client could use."""
+# A name with a port, or one that only a cluster or a cloud gives; `errors.internal` may be a code.
+_NAME = re.compile(
+    r"(?<![\w.@/-])((?:[a-z0-9][a-z0-9-]*\.)+(?:internal|local|localdomain|svc|lan|intranet)):\d{2,5}\b"
+    r"|(?<![\w.@/-])((?:[a-z0-9][a-z0-9-]*\.)+(?:svc\.cluster\.local|ec2\.internal|compute\.internal))\b"
+)
+_URL_OF_ONE_NAME = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|tcp)://([a-z0-9][a-z0-9_-]*):\d{2,5}\b")
+
 
 def path_or_key(text: str) -> str | None:
     """The path on a server's disk or the key that stands in a text, described, or None."""
@@ -45,6 +69,34 @@ def inside_address(text: str, known: frozenset[str]) -> str | None:
         if host not in known and is_inside(host):
             return f"the address {found[0].partition('?')[0][:_MOST_SHOWN]}"
     return None
+
+
+def inside_host(text: str, known: frozenset[str]) -> str | None:
+    """The address or the name of a server's own network in a message, with or without a URL around it, or None.
+
+    Args:
+        known: hosts that clients are told of; none of them is inside.
+    """
+    text = text.replace("\\/", "/")  # as some write JSON
+    found = inside_address(text, known)
+    if found is not None:
+        return found
+    for match in (*_IPV4.finditer(text), *_IPV6.finditer(text)):
+        if match[1] not in known and _is_nobodys(match[1]) and not _VERSION.search(text, 0, match.start()):
+            return f"the address {match[1]}"
+    for match in (*_NAME.finditer(text), *_URL_OF_ONE_NAME.finditer(text)):
+        name = next(group for group in match.groups() if group)
+        if name not in known and name != "localhost":
+            return f"the host {name[:_MOST_SHOWN]}"
+    return None
+
+
+def _is_nobodys(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in _ANOTHERS)
 
 
 def is_inside(host: str) -> bool:

@@ -18,6 +18,7 @@ import pybase64
 from PIL import Image
 
 from testcard.conformance.container import kind_of, walk
+from testcard.conformance.jpegscan import missing_blocks
 from testcard.conformance.leak import path_or_key
 from testcard.conformance.pngrows import missing_rows
 from testcard.core.record import Picture
@@ -99,9 +100,10 @@ def inspect(data: bytes, *, full: bool = True, alone: bool = True) -> Inspection
                     blank = _blank(image)
                     leak = _leak(image)
                     still = getattr(image, "n_frames", 1) == 1  # what moves may begin alike
-                    if still and not blank and not alone:
-                        pixels = hashlib.sha256(image.tobytes()).hexdigest()
-                    problem = problem or (missing_rows(data) if kind == "png" else None)
+                    compared = still and not blank and not alone
+                    seen = hashlib.sha256(image.tobytes()).hexdigest() if compared or kind == "jpeg" else None
+                    problem = problem or _missing(kind, data, seen)
+                    pixels = seen if compared else None
                 turned = _turned(image)
     except (OSError, SyntaxError, ValueError, EOFError, zlib.error, Image.DecompressionBombError) as error:
         problem = problem or f"it does not decode: {error}"
@@ -114,6 +116,13 @@ def inspect(data: bytes, *, full: bool = True, alone: bool = True) -> Inspection
         leak=leak,
         pixels=None if problem else pixels,
     )
+
+
+def _missing(kind: str, data: bytes, pixels: str | None) -> str | None:
+    """What a decoder of this kind fills in without a word."""
+    if kind == "png":
+        return missing_rows(data)
+    return missing_blocks(data, pixels) if kind == "jpeg" and pixels is not None else None
 
 
 def strict_base64(text: str) -> tuple[bytes | None, str | None]:

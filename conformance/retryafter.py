@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -48,3 +49,21 @@ def _now(response: Response) -> float:
         return parsedate_to_datetime(response.header("date") or "").timestamp()
     except ValueError:
         return float(int(time.time()))
+
+
+def retry_after_ms(response: Response) -> float | None:
+    """Seconds that `retry-after-ms` asks for, which the official SDKs read first; None where there is no such header.
+
+    Raises:
+        BadRetryAfter: it is no number of milliseconds.
+    """
+    raw = response.header("retry-after-ms")
+    if raw is None:
+        return None
+    try:
+        wait_s = float(raw) / 1000
+    except ValueError:
+        wait_s = math.nan
+    if not math.isfinite(wait_s) or wait_s < 0:
+        raise BadRetryAfter(f"retry-after-ms: {raw[:40] or 'empty'} is no number of milliseconds")
+    return wait_s

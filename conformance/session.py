@@ -172,7 +172,8 @@ class Session:
             if request.violations and request.credentialed and (exchange.succeeded or transient(exchange)):
                 return
             if request.parts and not exchange.succeeded:
-                self.ask_family(name, list(request.parts))
+                erred = exchange.status is not None and exchange.status >= 500
+                self.ask_family(name, [part for part in request.parts if erred or not part.after_error])
             else:
                 self._explain(name, exchange)
 

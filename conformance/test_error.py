@@ -78,6 +78,12 @@ def test_no_internals(verify: Verify) -> None:
     verify()
 
 
+@requirement("error.no-addresses", case.malformed)
+def test_no_addresses(verify: Verify) -> None:
+    """No error names an address or a host of the server's own network."""
+    verify()
+
+
 @requirement("error.no-picture")
 def test_no_picture(verify: Verify) -> None:
     """An error brings no picture: nobody pays for what is refused."""
@@ -87,6 +93,12 @@ def test_no_picture(verify: Verify) -> None:
 @requirement("error.retry-after")
 def test_retry_after(verify: Verify) -> None:
     """A Retry-After on a 5xx is whole seconds or an HTTP date."""
+    verify()
+
+
+@requirement("error.retry-after-ms")
+def test_retry_after_ms(verify: Verify) -> None:
+    """Where retry-after-ms and Retry-After stand in one answer, they name the same wait."""
     verify()
 
 

@@ -90,6 +90,12 @@ def test_long_prompt(verify: Verify) -> None:
     verify()
 
 
+@requirement("generate.prompt-odd", case.odd_prompts)
+def test_prompt_odd(verify: Verify) -> None:
+    """A prompt with NUL or half a surrogate pair is answered well or refused in the envelope, never met with a 5xx."""
+    verify()
+
+
 @requirement("generate.empty-prompt", case.empty_prompt)
 def test_empty_prompt(verify: Verify) -> None:
     """An empty prompt is answered well or refused in the envelope, never met with a 5xx."""

@@ -12,6 +12,12 @@ def test_enforced(verify: Verify) -> None:
     verify()
 
 
+@requirement("limit.exact")
+def test_exact(verify: Verify) -> None:
+    """The 429 comes with the first request over the declared limit, not one or two later."""
+    verify()
+
+
 @requirement("limit.granted")
 def test_granted(verify: Verify) -> None:
     """Within the declared limit of the key comes no 429."""

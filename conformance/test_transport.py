@@ -30,6 +30,18 @@ def test_framing(verify: Verify) -> None:
     verify()
 
 
+@requirement("transport.line-ends", case.standard)
+def test_line_ends(verify: Verify) -> None:
+    """Every line of an answer's head ends in CR LF."""
+    verify()
+
+
+@requirement("transport.single-fields", case.standard)
+def test_single_fields(verify: Verify) -> None:
+    """No header field of a single value comes twice in an answer: readers differ in which one they take."""
+    verify()
+
+
 @requirement("transport.synchronous", case.standard)
 def test_synchronous(verify: Verify) -> None:
     """A generation is answered at once with 200, not with a job (202) or a redirect."""
@@ -51,6 +63,12 @@ def test_wrong_method(verify: Verify) -> None:
 @requirement("transport.allow", case.wrong_method)
 def test_allow(verify: Verify) -> None:
     """A 405 names the allowed methods in Allow, POST among them."""
+    verify()
+
+
+@requirement("transport.head", case.head)
+def test_head(verify: Verify) -> None:
+    """HEAD is answered as GET is, or refused: never met with a 5xx but 501."""
     verify()
 
 

@@ -43,6 +43,17 @@ def png(
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def closed(jpeg: bytes, share: float) -> bytes:
+    """Cut in its last scan, and ended as if that were all."""
+    scan = jpeg.rindex(b"\xff\xda") + 14
+    return jpeg[: scan + int((len(jpeg) - scan) * share)].rstrip(b"\xff") + b"\xff\xd9"
+
+
+def at_restart(jpeg: bytes) -> bytes:
+    """Ended where the third restart would be."""
+    return jpeg[: jpeg.index(b"\xff\xd2")] + b"\xff\xd9"
+
+
 WHOLE = {
     "png": (picture(), "png"),
     "gray": (picture(mode="L"), "png"),
@@ -59,6 +70,11 @@ WHOLE = {
     "progressive jpeg": (picture("JPEG", progressive=True), "jpeg"),
     "gray jpeg": (picture("JPEG", mode="L"), "jpeg"),
     "cmyk jpeg": (picture("JPEG", mode="CMYK"), "jpeg"),
+    "jpeg with restarts": (picture("JPEG", restart_marker_blocks=1), "jpeg"),
+    "jpeg in one colour per block": (picture("JPEG", quality=1), "jpeg"),
+    "jpeg without subsampling": (picture("JPEG", subsampling=0, optimize=True), "jpeg"),
+    "jpeg with fill before its end": (picture("JPEG")[:-2] + b"\xff\xff\xff\xd9", "jpeg"),
+    "jpeg with more than its blocks": (picture("JPEG")[:-2] + b"\x12\x34" * 9 + b"\xff\xd9", "jpeg"),
     "jpeg with padding": (picture("JPEG") + b"\0\0", "jpeg"),
     "webp": (picture("WEBP"), "webp"),
     "lossless webp": (picture("WEBP", lossless=True), "webp"),
@@ -102,6 +118,12 @@ BROKEN = {
     "rows that do not inflate": (PNG[:8] + PNG[8:33] + chunk(b"IDAT", b"xxxx") + chunk(b"IEND", b""), "png"),
     "a jpeg cut in half": (picture("JPEG")[:200], "jpeg"),
     "a jpeg without its end": (picture("JPEG")[:-2], "jpeg"),
+    # libjpeg fills the rest with grey and says nothing; the last one is cut where a restart is due.
+    "a jpeg cut and closed": (closed(picture("JPEG", size=(200, 160)), 0.5), "jpeg"),
+    "a jpeg that lacks its last rows": (closed(picture("JPEG", size=(200, 160)), 0.95), "jpeg"),
+    "a gray jpeg cut and closed": (closed(picture("JPEG", mode="L", size=(200, 160)), 0.5), "jpeg"),
+    "a progressive jpeg cut and closed": (closed(picture("JPEG", progressive=True), 0.7), "jpeg"),
+    "a jpeg cut at a restart": (at_restart(picture("JPEG", size=(200, 160), restart_marker_rows=1)), "jpeg"),
     "a jpeg's beginning alone": (b"\xff\xd8\xff\xe0\xff\xd9", "jpeg"),
     "a webp cut in half": (picture("WEBP")[:100], "webp"),
     "a webp's beginning alone": (b"RIFF\x04\0\0\0WEBP", "webp"),

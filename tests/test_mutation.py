@@ -31,6 +31,7 @@ from testcard.mock_server import FAULTS, MockSettings, running
 LONG_WINDOW_S = 8.0
 SHORT_WINDOW_S = 2.0
 NEEDS_A_LONG_WINDOW = {
+    "limit.exact",
     "limit.granted",
     "limit.refused-at-once",
     "limit.retry-after-honest",

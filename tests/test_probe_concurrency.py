@@ -168,6 +168,64 @@ class HangsUp(Meeting):
         return super().in_company(ask, others)
 
 
+class RoomFor(Lingering):
+    """Whoever comes when all places are taken is dropped."""
+
+    places = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = threading.Semaphore(self.places)
+
+    def generate(self, ask: Ask) -> Reply:
+        if not self.room.acquire(blocking=False):
+            return self.full()
+        try:
+            return super().generate(ask)
+        finally:
+            self.room.release()
+
+    def full(self) -> Reply:
+        raise ConnectionResetError
+
+
+@server("concurrency.answered")
+class RoomForThree(RoomFor):
+    """Of seven, four are dropped; sent again by themselves, all but one would find a place."""
+
+
+@server("concurrency.no-server-error")
+class ErrorBeyondThree(RoomFor):
+    def full(self) -> Reply:
+        return self.error(500, "No worker left.")
+
+
+@server("concurrency.answered")
+class StrictRoomForThree(RoomFor):
+    """No other request keeps those company that it dropped: it refuses odd sizes and empty prompts at once."""
+
+    def inspect(self, fields: dict[str, Any]) -> Reply | None:
+        if fields.get("prompt") == "" or fields.get("size", "64x64") not in self.sizes:
+            return self.refusal("Not so.", None)
+        return super().inspect(fields)
+
+
+@server()
+class OneBadMoment(Lingering):
+    """Half a second in which nobody gets an answer: not for the company."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until: float | None = None
+
+    def generate(self, ask: Ask) -> Reply:
+        if ask.fields.get("response_format") == "b64_json" and self.until is None:
+            self.until = time.monotonic() + 0.5
+        if self.until is not None and time.monotonic() < self.until:
+            raise ConnectionResetError
+        return super().generate(ask)
+
+
 @pytest.fixture(scope="module")
 def examined() -> Iterator[dict[str, Examined]]:
     """All of them; each has its own port."""

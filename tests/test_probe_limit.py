@@ -90,6 +90,9 @@ ROWS: dict[str, Callable[[], Probed]] = {
     "half, by the clock": lambda: at_phase(0.2, mock("fixed-clock", 3)),
     "half, late on the clock": lambda: at_phase(0.8, mock("fixed-clock", 3)),
     "half, in use": lambda: probe(mock("sliding-log", 3), before=2),
+    "one more": lambda: probe(mock("rolling", 7)),
+    "two more, by the clock": lambda: at_phase(0.1, mock("fixed-clock", 8)),
+    "three more": lambda: probe(mock("sliding-log", 9)),
     "double": lambda: probe(mock("rolling", 18)),
 }
 HONEST = [*WINDOWED, *(f"{kind}, in use" for kind in WINDOWED), "a bucket of one", "openai"]
@@ -122,6 +125,14 @@ def test_a_limit_above_the_declared_one_is_found(probed: dict[str, Probed]) -> N
     """It is granted, and not enforced."""
     broken = probed["double"].of("fail", "warn")
     assert set(broken) - {"limit.headers-true"} == {"limit.enforced"}
+
+
+@pytest.mark.parametrize(("name", "images"), [("one more", 0), ("two more, by the clock", 0), ("three more", 2)])
+def test_a_limit_that_is_a_little_above_is_found(name: str, images: int, probed: dict[str, Probed]) -> None:
+    """It is enforced, and not where it is declared; pictures are asked for only where all that is free has passed."""
+    broken = probed[name].of("fail", "warn")
+    assert set(broken) - {"limit.headers-true"} == {"limit.exact"}
+    assert probed[name].images <= images
 
 
 def test_a_fresh_key_costs_no_more_than_it_has_to(probed: dict[str, Probed]) -> None:

@@ -35,7 +35,7 @@ from testcard.conformance.case.good import (
     unnamed_fields,
     url,
 )
-from testcard.conformance.case.path import UNKNOWN_PATH, models, unknown_path, wrong_method
+from testcard.conformance.case.path import UNKNOWN_PATH, head, models, unknown_path, wrong_method
 from testcard.conformance.case.refusal import (
     MALFORMED,
     breaking,
@@ -44,6 +44,7 @@ from testcard.conformance.case.refusal import (
     malformed,
     malformed_model,
     not_an_object,
+    odd_prompts,
     other_content_type,
     prompt_missing,
     refusable,
@@ -73,6 +74,7 @@ __all__ = [
     "every_good",
     "framed",
     "full",
+    "head",
     "hostile_request_id",
     "in_the_clear",
     "json_body",
@@ -87,6 +89,7 @@ __all__ = [
     "models",
     "near_miss_key",
     "not_an_object",
+    "odd_prompts",
     "other_content_type",
     "own_id",
     "prompt_missing",

@@ -72,4 +72,7 @@ class Asker:
 
 def json_body(value: Any) -> bytes:
     """A value as a JSON text."""
-    return json.dumps(value, ensure_ascii=False).encode()
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair: only an escape can say it
+        return json.dumps(value).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from testcard.conformance.case.asker import Asker, json_body
@@ -15,6 +16,11 @@ _OPENAI = {"quality": "auto", "background": "auto", "moderation": "auto", "style
 """Fields of OpenAI's CreateImageRequest that belong to some of its models only, and `user`."""
 _LONG_PROMPT = 3900
 """Characters: below the 4,000 that OpenAI documents for dall-e-3, and four times what dall-e-2 takes."""
+_LONGEST_PROMPT = 31_000
+"""Characters: below the 32,000 that it documents for GPT image models."""
+ODD = {"NUL": "a test card\0 for nobody", "half a surrogate pair": "a test card \ud83d for nobody"}
+"""What JSON can say in a string, and many a database, log or encoder cannot take."""
+_ROOM = 1 + len(" ".join(ODD.values()))
 _WORDS = ("a", "cat", "on", "a", "roof", "in", "the", "rain,")
 
 
@@ -127,20 +133,51 @@ def _nulls(ask: Asker) -> Request:
 
 
 def unnamed_fields(ask: Asker) -> list[Request]:
-    """What the contract leaves open: a long prompt, OpenAI's further fields, one that nobody documents."""
+    """What the contract leaves open: prompts of any length and of odd text, OpenAI's further fields, one that nobody
+    documents. All at once; where that is refused, with less and less that may be the reason, and one picture comes in
+    the end as well. Only what met a 5xx is asked for alone.
+    """
 
-    def one(case: str, requirement: str, body: dict[str, Any]) -> Request:
-        return ask.good(case, requirement, body, may_refuse=True)
+    def one(case: str, requirement: str, body: dict[str, Any], *, after_error: bool = False) -> Request:
+        return replace(_either(ask, case, requirement, body), after_error=after_error)
 
-    prompt = " ".join([ask.body("a long prompt")["prompt"], *_WORDS * (_LONG_PROMPT // len(" ".join(_WORDS)))])
-    parts = (
+    long, longest = _prompt(ask, _LONG_PROMPT), _prompt(ask, _LONGEST_PROMPT)
+    odd = " ".join(ODD.values())
+    fields = _OPENAI | _UNKNOWN
+    usual = ask.together(
+        "a long prompt and further fields",
+        ask.body("", prompt=long, **fields),
         one("a field that no contract names", "generate.unknown-field", ask.body("a field more", **_UNKNOWN)),
         one("further fields of OpenAI's", "generate.openai-fields", ask.body("further fields", **_OPENAI)),
-        one(f"a prompt of {len(prompt)} characters", "generate.long-prompt", ask.body("", prompt=prompt)),
+        one(f"a prompt of {len(long)} characters", "generate.long-prompt", ask.body("", prompt=long)),
     )
+    odder = ask.together(
+        "a long prompt with odd text, and further fields",
+        ask.body("", prompt=f"{long} {odd}", **fields),
+        usual,
+        one("a prompt with odd text", "generate.prompt-odd", ask.body("", prompt=odd), after_error=True),
+    )
+    alone = ask.body("", prompt=longest)
     return [
-        ask.together("a long prompt and further fields", ask.body("", prompt=prompt, **_OPENAI, **_UNKNOWN), *parts)
+        ask.together(
+            "a very long prompt with odd text, and further fields",
+            ask.body("", prompt=f"{longest} {odd}", **fields),
+            odder,
+            one(f"a prompt of {len(longest)} characters", "generate.long-prompt", alone, after_error=True),
+        )
     ]
+
+
+def _prompt(ask: Asker, characters: int) -> str:
+    """So many characters, or as many as the target declares and odd text leaves room for."""
+    declared = ask.contract.request_schema["properties"]["prompt"].get("maxLength", _LONGEST_PROMPT + _ROOM)
+    words = [ask.body("a long prompt")["prompt"], *_WORDS * (characters // len(_WORDS))]
+    return " ".join(words)[: max(0, min(characters, declared - _ROOM))].rstrip()
+
+
+def _either(ask: Asker, case: str, requirement: str, body: dict[str, Any]) -> Request:
+    """A request of a form that the contract does not name."""
+    return ask.good(case, requirement, body, may_refuse=True)
 
 
 def empty_prompt(ask: Asker) -> list[Request]:
@@ -184,8 +221,9 @@ def every_good(ask: Asker) -> list[Request]:
 
 
 def together(ask: Asker) -> list[Request]:
-    """What must succeed and is asked for anyway, told apart by size, number and form: to be in flight at once."""
-    chosen = [*full(ask), *b64_json(ask), *two_of_each(ask), *sdk(ask), *url(ask), *any_text_and_nulls(ask)]
+    """What is asked for anyway, told apart by size, number and form: to be in flight at once. One may be refused."""
+    must = [*full(ask), *b64_json(ask), *two_of_each(ask), *sdk(ask), *url(ask), *any_text_and_nulls(ask)]
+    chosen = [*must, *unnamed_fields(ask)]
     return list({request.identity: request for request in chosen}.values())
 
 

@@ -24,5 +24,11 @@ def wrong_method(ask: Asker) -> list[Request]:
     ]
 
 
+def head(ask: Asker) -> list[Request]:
+    """The method that proxies and monitors ask with; a body would be wrong, so nothing else is judged on it."""
+    paths = [MODELS, GENERATIONS] if "models" in ask.target.capabilities else [GENERATIONS]
+    return [Request(f"HEAD {path}", method="HEAD", path=path, judges=("transport.head",)) for path in paths]
+
+
 def models(ask: Asker) -> list[Request]:
     return [Request("the list of models", method="GET", path=MODELS)] if "models" in ask.target.capabilities else []

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from testcard.conformance.case.asker import Asker, Cases, json_body
+from testcard.conformance.case.good import ODD, unnamed_fields
 from testcard.conformance.derive import ABSENT, combinations, violations
 from testcard.core.exchange import Request, Violation
 
@@ -159,6 +160,21 @@ def malformed_model(ask: Asker) -> list[Request]:
         )
         for name, slug in slugs.items()
     ]
+
+
+def odd_prompts(ask: Asker) -> list[Request]:
+    """Odd text in bodies that are wrong otherwise, so that being lenient costs nothing; and where it is asked with much
+    else, for whoever stumbles over it later than over n.
+    """
+    free = [
+        ask.bad(
+            f"n = 0, and a prompt with {name}",
+            ask.body("", prompt=text, n=0),
+            Violation("generate.prompt-odd", "n", "minimum", "1", f"0, and a prompt with {name}"),
+        )
+        for name, text in ODD.items()
+    ]
+    return [*free, *unnamed_fields(ask)]
 
 
 def refusable(ask: Asker, key: str, number: int) -> Request:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from testcard.conformance.judge.evidence import OPEN_FORMS, Evidence, broken, finding, held
-from testcard.conformance.retryafter import BadRetryAfter, retry_after_s
+from testcard.conformance.leak import inside_host
+from testcard.conformance.retryafter import BadRetryAfter, retry_after_ms, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
@@ -30,6 +31,9 @@ _INTERNALS = re.compile(
     rb"|psycopg2?\.errors\.\w|sqlalchemy\.exc\.\w|SQLSTATE\["
 )
 
+_ROUNDING_S = 2.0
+"""A wait is rounded to whole seconds, or to one that a clock shows; a short one may be told as 1."""
+
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     response = evidence.response
@@ -38,6 +42,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     trace = _INTERNALS.search(response.body)
     shown = trace[0].decode("ascii", "replace") if trace else ""
     yield finding("error.no-internals", trace is None, "a message for the client", f"{response.status} shows {shown}")
+    if not evidence.contract.inside:
+        host = inside_host(response.body.decode("utf-8", "replace"), evidence.contract.known_hosts)
+        yield finding("error.no-addresses", host is None, "a message for the client", f"{response.status} shows {host}")
     error, problem = _envelope(response)
     yield finding(
         "error.envelope",
@@ -52,6 +59,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield from _documented(error, evidence)
     if response.status >= 500 and response.header("retry-after") is not None:
         yield _retry_after(response)
+    yield from _milliseconds(response)
 
 
 def _pictures(response: Response) -> bool:
@@ -82,6 +90,23 @@ def _retry_after(response: Response) -> Finding:
     except BadRetryAfter as error:
         return broken("error.retry-after", "whole seconds or an HTTP date", f"{response.status} with {error}")
     return held("error.retry-after")
+
+
+def _milliseconds(response: Response) -> Iterator[Finding]:
+    """Two waits in one answer: the SDKs keep the one in milliseconds, all others Retry-After. One may be rounded."""
+    name, expected = "error.retry-after-ms", "the wait of Retry-After, in milliseconds"
+    try:
+        exact_s = retry_after_ms(response)
+    except BadRetryAfter as error:
+        yield broken(name, expected, f"{response.status} with {error}")
+        return
+    try:
+        rounded_s = retry_after_s(response).seconds
+    except BadRetryAfter:
+        return  # another requirement's
+    if exact_s is not None:
+        said = f"retry-after-ms: {response.header('retry-after-ms')}, and {rounded_s:g} s in Retry-After"
+        yield finding(name, abs(exact_s - rounded_s) <= _ROUNDING_S, expected, f"{response.status} with {said}")
 
 
 def _envelope(response: Response) -> tuple[dict[str, Any] | None, str | None]:

@@ -11,11 +11,14 @@ from testcard.conformance.picture import Inspection, inspect, strict_base64
 from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.record import Finding
 
-OPEN_FORMS = frozenset({"generate.model-malformed", "generate.unnamed-form", "transport.other-content-type"})
+OPEN_FORMS = frozenset(
+    {"generate.model-malformed", "generate.prompt-odd", "generate.unnamed-form", "transport.other-content-type"}
+)
 """Forms that the contract does not name, in bodies that it forbids: who accepts those breaks another requirement."""
 
 _ATTEMPTS_BILLED = 3
 _ATTEMPTS_FREE = 5
+_ATTEMPTS_TOGETHER = 2
 
 
 def attempts(request: Request) -> int:
@@ -26,6 +29,8 @@ def attempts(request: Request) -> int:
     """
     if request.in_the_clear:
         return 1  # that nobody listens there is a good answer
+    if request.parts and request.may_refuse:
+        return _ATTEMPTS_TOGETHER  # its parts are asked alone before anything is held against anyone
     must_succeed = request.requirement is not None and not request.may_refuse
     return _ATTEMPTS_BILLED if must_succeed else _ATTEMPTS_FREE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from testcard.conformance.judge.evidence import OPEN_FORMS, Evidence, answer, broken, finding, held
+from testcard.core.exchange import Request
 from testcard.core.quantity import size_px
 from testcard.core.record import Finding
 
@@ -75,10 +76,16 @@ def _together(evidence: Evidence) -> Iterator[Finding]:
     """Several forms at once: a good answer is one to each of them; any other says of none that it is at fault."""
     if not evidence.exchange.succeeded:
         return
-    for part in evidence.request.parts:
+    for part in _single(evidence.request):
         if part.requirement in _BY_ACCEPTANCE or part.may_refuse:
             yield held(str(part.requirement))
     yield from _what_came(evidence)
+
+
+def _single(request: Request) -> Iterator[Request]:
+    """What it asks for at once, taken apart to the last."""
+    for part in request.parts:
+        yield from _single(part) if part.parts else (part,)
 
 
 def _other_size(evidence: Evidence) -> str | None:

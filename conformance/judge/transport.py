@@ -11,6 +11,9 @@ from testcard.core.record import Finding
 from testcard.core.strictjson import repeated_name
 
 LARGE_BODY = "transport.large-body"
+HEAD = "transport.head"
+_ONCE = ("date", "content-type", "retry-after", "location", "etag", "last-modified", "expires", "age")
+"""Fields of one value; of Content-Length and Transfer-Encoding the framing tells."""
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _IMF_FIXDATE = re.compile(rf"{_DAY}, \d\d {_MONTH} \d{{4}} \d\d:\d\d:\d\d GMT")  # RFC 9110, section 5.6.7
@@ -22,6 +25,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         yield from _in_the_clear(evidence)
         return
     yield from _tls(evidence)
+    if evidence.request.judges[:1] == (HEAD,):
+        yield from _head(evidence)
+        return
     if evidence.request.judges[:1] == (LARGE_BODY,):
         yield from _large_body(evidence)
     if exchange.failure is not None and exchange.failure.kind == "framing":
@@ -34,6 +40,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     both = response.header("content-length") is not None and response.header("transfer-encoding") is not None
     expected = "Content-Length or Transfer-Encoding"
     yield finding("transport.framing", not both, expected, "both: whoever reads the other one reads another message")
+    if exchange.bare_lf is not None:
+        yield finding("transport.line-ends", not exchange.bare_lf, "lines of the head end in CR LF", "LF alone")
+    yield _once(response)
     yield from _coding(evidence, response)
     yield from _date(evidence, response)
     yield from _cacheable(response)
@@ -74,6 +83,22 @@ def _date(evidence: Evidence, response: Response) -> Iterator[Finding]:
         )
     elif evidence.generated and isinstance(response.json, dict) and isinstance(response.json.get("created"), int):
         yield broken("transport.date", expected, "created, and no Date")
+
+
+def _once(response: Response) -> Finding:
+    """Which of two lines counts, no document says: one reader takes the first, another joins them with a comma."""
+    names = [name.lower() for name, _ in response.headers]
+    twice = [name for name in _ONCE if names.count(name) > 1]
+    lines = [f"{name}: {value[:60]}" for name, value in response.headers if name.lower() in twice[:1]]
+    return finding("transport.single-fields", not twice, f"one {'/'.join(twice[:1])} line", "; ".join(lines[:3]))
+
+
+def _head(evidence: Evidence) -> Iterator[Finding]:
+    """As GET, without the content; a server need not know the method (RFC 9110, sections 9.1, 9.3.2 and 15.6.2)."""
+    status = evidence.status
+    if status is not None and evidence.final and status not in (429, 503):
+        fine = status < 500 or status == 501
+        yield finding(HEAD, fine, "as GET is answered, or a refusal", f"{status} for HEAD {evidence.request.path}")
 
 
 def _cacheable(response: Response) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from testcard.conformance import case
 from testcard.conformance.probe.burst import BEYOND, Burst, drive, latency_s, refusables, sent
+from testcard.conformance.probe.exact import EXACT, count, exact, exact_again
 from testcard.conformance.probe.grant import GRANTED, granted
 from testcard.conformance.probe.patience import HONEST, POSTPONED, TIGHT, Kept, keep_wait
 from testcard.conformance.probe.probe import Cost, Probe
@@ -21,7 +22,7 @@ _ENFORCED, _PER_KEY, _AT_ONCE = "limit.enforced", "limit.per-key", "limit.refuse
 _DETERMINISTIC = "error.deterministic"
 _BY_CHANCE = (408, 409, 425, 429)
 _ALWAYS = frozenset({_ENFORCED, "limit.retry-after", HONEST, _PER_KEY, GRANTED, _AT_ONCE})
-_JUDGED = _ALWAYS | {TIGHT, POSTPONED, HEADERS, _DETERMINISTIC}
+_JUDGED = _ALWAYS | {EXACT, TIGHT, POSTPONED, HEADERS, _DETERMINISTIC}
 _SLOWER_S = 1.0
 """How much slower than the slowest answer a refusal may be: a server has hiccups."""
 _OTHERS = 6
@@ -50,14 +51,17 @@ def _run(session: Session) -> None:
     if refused is None:
         _never_refused(session, burst)
         return
-    plausible = burst.plausible
+    plausible, counted = burst.plausible, count(burst)
     if plausible:
         _enforced(session, limit, burst.answers, held=True)
+    above = counted is not None and counted.above(limit)
+    if plausible and counted is not None and not above:
+        exact(session, limit, counted)
     _at_once(session, burst, refused)
     headers(session, burst, refused)
     _per_key(session, refused)
     kept = keep_wait(session, burst, refused)
-    if not plausible and _second_burst(session, burst, kept):
+    if (above or not plausible) and _second_burst(session, burst, kept):
         return
     granted(session, burst, kept)
 
@@ -99,8 +103,8 @@ def _never_refused(session: Session, burst: Burst) -> None:
 
 
 def _second_burst(session: Session, burst: Burst, kept: Kept) -> bool:
-    """Whether more passed than the limit allows: the first burst may have straddled two windows, and bodies that cost
-    nothing may not count. Retry-After has brought us to the beginning of a window.
+    """Whether more passed again than the limit allows: the first burst may have straddled two windows, and bodies that
+    cost nothing may not count. Retry-After has brought us to the beginning of a window.
 
     Returns:
         Whether that is settled, so that the limit was granted as well.
@@ -118,6 +122,8 @@ def _second_burst(session: Session, burst: Burst, kept: Kept) -> bool:
         return False
     right = second.refused is not None and len(kept.since) + len(second.passed) <= second.most
     _enforced(session, burst.limit, answers, held=right)
+    if right:
+        exact_again(session, burst.limit, kept, second)
     session.find(Finding(GRANTED, held=True, evidence=(burst.passed[0].number,)))
     return True
 

@@ -77,6 +77,11 @@ def _with_picture(answer: Answer) -> Answer:
     return replace(answer, document={**answer.document, "data": [{"b64_json": "iVBORw0KGgo="}]})
 
 
+def _a_hundred_times(answer: Answer) -> Answer:
+    honest = int(answer.header("retry-after") or 0)
+    return answer.with_headers({"retry-after-ms": str(honest * 100_000)})
+
+
 def _flip(answer: Answer, call: Call) -> Answer:
     if answer.status != 400:
         return answer
@@ -237,6 +242,24 @@ FAULTS = (
         "stack-trace-java",
         "Refusals show a stack trace of Java's, indented by tabs.",
         answer=errors(lambda answer: with_error(answer, message=_JAVA)),
+    ),
+    _row(
+        "no-addresses",
+        "error-address",
+        "Refusals name the address of an upstream.",
+        answer=errors(lambda answer: with_error(answer, message="connect ECONNREFUSED 10.0.3.7:5432")),
+    ),
+    _row(
+        "no-addresses",
+        "error-host",
+        "Refusals name the host of an upstream.",
+        answer=errors(lambda answer: with_error(answer, message="upstream render-2.models.svc.cluster.local said no")),
+    ),
+    Fault(
+        name="retry-after-ms-other",
+        breaks=("error.retry-after-ms",),
+        describe="A 429 asks in retry-after-ms, which the SDKs read first, for a hundred times its Retry-After.",
+        answer=errors(_a_hundred_times, 429),
     ),
     Fault(
         name="credits-with-picture",

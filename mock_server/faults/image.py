@@ -65,6 +65,12 @@ def _jpeg(png: bytes) -> str:
     return _plain(out.getvalue())
 
 
+def _cut_jpeg(png: bytes) -> str:
+    """A JPEG whose last third is missing, and which ends as if that were all."""
+    jpeg = base64.b64decode(_jpeg(png))
+    return _plain(jpeg[: len(jpeg) * 2 // 3].rstrip(b"\xff") + b"\xff\xd9")
+
+
 def _bad_checksum(png: bytes, _: None) -> bytes:
     """The last byte of the checksum of the last chunk that holds pixels."""
     at = 8
@@ -145,6 +151,12 @@ FAULTS = (
         "picture-truncated",
         "The last third of a picture is missing.",
         picture=lambda png, _: png[: len(png) * 2 // 3],
+    ),
+    _row(
+        "decodable",
+        "jpeg-closed-early",
+        "b64_json is a JPEG that lacks its last third and is closed by an end marker.",
+        item=_coded(_cut_jpeg),
     ),
     _row("decodable", "picture-bad-checksum", "A checksum in a picture is wrong.", picture=_bad_checksum),
     _row("decodable", "picture-is-html", "A picture is an HTML page.", picture=lambda _, __: _PAGE),

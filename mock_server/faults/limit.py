@@ -17,6 +17,7 @@ from testcard.mock_server.limiter import Admission, Limiter
 from testcard.mock_server.message import Answer, Call
 
 Accounts = dict[str, Account]
+_TOO_MANY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,24 @@ class _Doubled(_Liar):
         admission = self.original.admit(now)
         self.seen.append(admission)
         return admission
+
+
+@dataclass(frozen=True, slots=True)
+class _Generous(_Liar):
+    """Overlooks two refusals, and two more after each wait."""
+
+    overlooked: list[float]
+
+    def admit(self, now: float) -> Admission:
+        admission = self.original.admit(now)
+        if admission.admitted:
+            return admission
+        while self.overlooked and self.overlooked[0] <= now:
+            self.overlooked.pop(0)
+        if len(self.overlooked) >= _TOO_MANY:
+            return admission
+        self.overlooked.append(now + admission.wait_s)
+        return replace(admission, admitted=True, wait_s=0.0)
 
 
 @dataclass(slots=True)
@@ -181,6 +200,12 @@ FAULTS = (
         "limit-doubled",
         "Twice as many requests as declared are let through.",
         accounts=_limiters(lambda limiter: _Doubled(limiter, [])),
+    ),
+    _row(
+        "exact",
+        "limit-and-two",
+        "Two requests more than declared are let through.",
+        accounts=_limiters(lambda limiter: _Generous(limiter, [])),
     ),
     _row("enforced", "limit-503", "Over the limit comes a 503.", answer=errors(_as_503, 429)),
     _row(

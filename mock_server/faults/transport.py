@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 from testcard.core.exchange import Exchange, Failure, Request, Response
@@ -65,10 +66,24 @@ def _large(call: Call, _: None) -> Call:
     return call
 
 
-def _recorded(url: str, response: Response | None, failure: Failure | None, **asked: Any) -> Exchange:
+def _head(call: Call, _: None) -> Call:
+    if call.method == "HEAD":
+        raise Refusal(500, "Something went wrong.")
+    return call
+
+
+def _second_date(answer: Answer) -> Answer:
+    """As a proxy adds its own without looking whether there is one."""
+    return replace(answer, headers=(*answer.headers, *(("Date", formatdate(usegmt=True)) for _ in range(2))))
+
+
+def _recorded(
+    url: str, response: Response | None, failure: Failure | None, *, bare_lf: bool | None = None, **asked: Any
+) -> Exchange:
     """An exchange with a host that is not on this machine."""
     request = Request("recorded elsewhere", body=b'{"prompt": "a harbour"}', **asked)
-    return Exchange(request, 1, url, "id", (), "2026-11-22T00:00:00Z", 0.0, 0.0, response=response, failure=failure)
+    at = "2026-11-22T00:00:00Z"
+    return Exchange(request, 1, url, "id", (), at, 0.0, 0.0, response=response, failure=failure, bare_lf=bare_lf)
 
 
 _ELSEWHERE = "//api.example.com/v1/images/generations"
@@ -224,6 +239,24 @@ FAULTS = (
         breaks=("transport.date",),
         describe="The Date of answers is written as in RFC 3339.",
         answer=everywhere(headers(date="2026-11-22T00:00:00Z")),
+    ),
+    Fault(
+        name="date-twice",
+        breaks=("transport.single-fields",),
+        describe="Every answer carries two Date lines.",
+        answer=everywhere(_second_date),
+    ),
+    Fault(
+        name="head-500",
+        breaks=("transport.head",),
+        describe="HEAD is answered with 500, whatever the path.",
+        arrival=_head,
+    ),
+    Fault(
+        name="bare-lf",
+        breaks=("transport.line-ends",),
+        describe="The lines of a head end in LF alone (at the judge: the mock's web server cannot write them).",
+        shown=_recorded(f"https:{_ELSEWHERE}", _PICTURES, None, bare_lf=True),
     ),
     Fault(
         name="errors-cacheable",

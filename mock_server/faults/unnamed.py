@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from testcard.core.quantity import size_px
-from testcard.mock_server.faults.fault import Fields
+from testcard.mock_server.faults.fault import Fault, Fields
 from testcard.mock_server.faults.shape import crash, generate_row, has, mend, refuse
+from testcard.mock_server.message import Call, Order
 from testcard.mock_server.promise import Promise
+from testcard.mock_server.refusal import Refusal
 
 _OPENAI = frozenset({"quality", "background", "moderation", "style", "user"})
 _SHORT = 1000
+_VERY_LONG = 8000
 _DEEP = b"[" * 1000
 
 
@@ -36,6 +39,15 @@ def _long(prompt: object) -> bool:
     return isinstance(prompt, str) and len(prompt) > _SHORT
 
 
+def _encoded(order: Order, _: Call) -> Order:
+    """As a program does that hashes, logs or passes on the text."""
+    try:
+        order.prompt.encode()
+    except UnicodeEncodeError as error:
+        raise Refusal(500, "Something went wrong.") from error
+    return order
+
+
 def _utf8(body: bytes) -> bool:
     try:
         body.decode()
@@ -59,6 +71,24 @@ FAULTS = (
         "long-prompt-500",
         "A prompt of 4,000 characters is answered with 500.",
         refuse(has("prompt", _long)),
+    ),
+    generate_row(
+        "long-prompt",
+        "very-long-prompt-500",
+        "A prompt of more than 8,000 characters is answered with 500.",
+        refuse(has("prompt", lambda prompt: isinstance(prompt, str) and len(prompt) > _VERY_LONG)),
+    ),
+    generate_row(
+        "prompt-odd",
+        "prompt-nul-500",
+        "A prompt with NUL is answered with 500.",
+        refuse(has("prompt", lambda prompt: isinstance(prompt, str) and "\0" in prompt)),
+    ),
+    Fault(
+        name="prompt-surrogate-500",
+        breaks=("generate.prompt-odd",),
+        describe="Half a surrogate pair in the prompt of a valid generation is answered with 500.",
+        order=_encoded,
     ),
     generate_row(
         "empty-prompt",

@@ -20,7 +20,7 @@ import httpx
 
 from testcard.core.errors import UsageError
 from testcard.core.exchange import Failure, Response
-from testcard.core.network import Network, Stream
+from testcard.core.network import Network, Stream, has_bare_lf
 from testcard.core.redact import Redactor
 from testcard.core.target import Target
 from testcard.core.transcript import decoded
@@ -47,6 +47,8 @@ class Reply:
     last_byte_s: float | None
     response: Response | None
     failure: Failure | None
+    bare_lf: bool | None = None
+    """Whether a line of the answer's head ends in LF without CR; None: nobody looked."""
 
 
 class Client:
@@ -88,7 +90,7 @@ class Client:
         """
         at = utc_now()
         begun = time.monotonic()
-        first = last = None
+        first = last = bare_lf = None
         response = None
         failure = None
         chunks: list[bytes] = []
@@ -113,6 +115,7 @@ class Client:
                 finally:
                     data, problem = decoded(b"".join(chunks), answer.headers.get("content-encoding", ""))
                     response = Response(answer.status_code, received, data)
+            bare_lf = has_bare_lf(watch.received)
             last = (watch.complete_at or time.monotonic()) - self._started
             if watch.excess:
                 said = self._redactor.data(watch.excess)[:40]
@@ -126,7 +129,7 @@ class Client:
         if failure is not None and failure.kind == "timeout" and response is not None and _whole(response):
             came = f"{size} bytes, a whole JSON text, and no end of the answer within {self._timeout_s:g} s"
             failure = Failure("framing", f"{came} ({_announced(response)})")
-        return Reply(begun - self._started, at, first, last, response, failure)
+        return Reply(begun - self._started, at, first, last, response, failure, bare_lf)
 
     def _failure(self, error: Exception) -> Failure:
         message = _ERRNO.sub("", self._redactor.text(str(error))) or type(error).__name__

@@ -68,6 +68,8 @@ class Request:
     """How many images a 2xx answer bills."""
     parts: tuple[Request, ...] = ()
     """What this request asks for at once, to save pictures: each is asked alone where this one gets no 2xx."""
+    after_error: bool = False
+    """As a part, it is asked alone only where the whole met a 5xx: what may be refused was refused, for all we know."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -182,6 +184,8 @@ class Exchange:
     """1, or which repetition after a transient error."""
     received_at: float = 0.0
     """Wall-clock seconds since the epoch when the answer was complete."""
+    bare_lf: bool | None = None
+    """Whether a line of the answer's head ends in LF without CR; None: nobody looked."""
     secrets_seen: tuple[str, ...] = field(default=())
     """Where in the answer one of our keys stood: `body`, `header x-…`, `url`."""
 

@@ -10,6 +10,7 @@ Rule 2: nothing here knows a request, a record or a key.
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 import threading
 import time
@@ -21,6 +22,8 @@ import h11
 import httpcore
 
 _PIECE_BYTES = 64 * 1024
+_HEAD_END = re.compile(rb"\n\r?\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _LINGER_S = 0.005
 """How long the connection is watched after an answer: what follows its end is usually there at once."""
 
@@ -134,6 +137,17 @@ class Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def has_bare_lf(received: Iterable[bytes]) -> bool:
+    """Whether a line of the head ends in LF without CR, which h11 and curl forgive and Node does not.
+
+    Args:
+        received: the bytes of an answer, from its first on.
+    """
+    data = b"".join(received).lstrip(b"\r\n")  # empty lines in front belong to no head
+    head = _HEAD_END.search(data)
+    return head is not None and _BARE_LF.search(data, 0, head.end()) is not None
 
 
 def excess(method: str, received: Iterable[bytes]) -> bytes:

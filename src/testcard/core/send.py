@@ -159,6 +159,7 @@ class Sender:
             failure=reply.failure,
             attempt=attempt,
             received_at=time.time(),
+            bare_lf=reply.bare_lf,
             secrets_seen=echoes(reply.response, keys) if reply.response else (),
         )
         urls = media_urls(exchange.response) if exchange.succeeded else ()
