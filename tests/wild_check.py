@@ -30,6 +30,7 @@ VARIABLES = {
 
 LIMITS = {
     "limit.enforced",
+    "limit.exact",
     "limit.granted",
     "limit.refused-at-once",
     "limit.retry-after",
