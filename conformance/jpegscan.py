@@ -7,6 +7,7 @@ are missing, what is put before the end marker is taken for them, and is to be s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
@@ -30,16 +31,14 @@ def missing_blocks(data: bytes, pixels: str) -> str | None:
 
     Args:
         pixels: the SHA-256 of its decoded pixels.
-
-    Raises:
-        OSError: with more data it does not decode at all.
     """
     end = _end_of_huffman(data)
     if end is None:
         return None
     while data[end - 1] == 0xFF:
         end -= 1
-    with warnings.catch_warnings():
+    filled = pixels
+    with contextlib.suppress(OSError), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large pictures; whoever asks has its bound
         with Image.open(io.BytesIO(data[:end] + _MORE + data[end:]), formats=("JPEG",)) as image:
             filled = hashlib.sha256(image.tobytes()).hexdigest()

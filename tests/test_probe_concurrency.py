@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from wild_check import Examined, examine
-from wild_server import Ask, Reply, Wild
+from wild_server import Ask, Reply, Wild, declare
 
 IDS = {"concurrency.answered", "concurrency.no-server-error", "concurrency.own-picture"}
 SERVERS: list[tuple[type[Wild], str | None]] = []
@@ -168,10 +168,11 @@ class HangsUp(Meeting):
         return super().in_company(ask, others)
 
 
-class RoomFor(Lingering):
+class RoomFor(Wild):
     """Whoever comes when all places are taken is dropped."""
 
     places = 3
+    declares = declare(timeout_s=30.0)  # so that all of them may be in flight, however busy the machine
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +182,7 @@ class RoomFor(Lingering):
         if not self.room.acquire(blocking=False):
             return self.full()
         try:
-            time.sleep(0.3)  # on a busy machine requests that are sent at once come one after the other
+            time.sleep(0.4)  # on a busy machine requests that are sent at once come one after the other
             return super().generate(ask)
         finally:
             self.room.release()
