@@ -22,6 +22,7 @@ from wild_server import KEYS, Ask, Reply, Wild
 
 REQUESTS, WINDOW_S = 6, 8.0
 SERVERS: dict[str, type[Bounded]] = {}
+"""By name: every server of this file."""
 
 
 class Bounded(Wild):
@@ -49,6 +50,7 @@ class Bounded(Wild):
 
 def honest(kind: type[Bounded]) -> type[Bounded]:
     """Enter a server into the table."""
+    kind.breaks = ()
     SERVERS[kind.__name__] = kind
     return kind
 
@@ -57,8 +59,8 @@ def breaking(*requirements: str) -> Callable[[type[Bounded]], type[Bounded]]:
     """Enter a liar into the table."""
 
     def enter(kind: type[Bounded]) -> type[Bounded]:
-        kind.breaks = requirements
-        return honest(kind)
+        honest(kind).breaks = requirements
+        return kind
 
     return enter
 
@@ -365,6 +367,13 @@ class CountsRefusals(Bounded):
         return _CountingAll(REQUESTS, WINDOW_S)
 
 
+@honest
+class CountsRefusalsAsOpenAi(CountsRefusals):
+    """OpenAI documents that unsuccessful requests count."""
+
+    dialect = "openai"
+
+
 @breaking("limit.refused-at-once")
 class Tarpit(Bounded):
     """A refusal takes 3 s."""
@@ -381,6 +390,13 @@ class ByAddress(Bounded):
     def limit(self, ask: Ask) -> Reply | None:
         wait = self.limiter.take("127.0.0.1", time.time())
         return self.over(ask, wait) if wait is not None else None
+
+
+@honest
+class ByAddressAsOpenAi(ByAddress):
+    """OpenAI's limits are an organization's, whatever the key."""
+
+    dialect = "openai"
 
 
 @breaking("limit.headers-true")
