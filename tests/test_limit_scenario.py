@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
-from testcard import schemas
 from testcard.core.record import Finding, Record
-from testcard.core.summary import Summary
 from testcard.core.target import Limit
 from testcard.load.limitlab import LimitPlan
 from testcard.load.limitlab.findings import findings
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE
 from testcard.load.limitlab.reading import bodies_count, kept_waits, most_within, observed
-from testcard.load.limitlab.replay import read
+from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.summary import LimitRecords
-from testcard.load.ratelimit import Fitted, Part
-from testcard.mock_server import MockSettings, running
-from testcard.reports.breakdown import tables
+from testcard.load.ratelimit import Fitted, Honesty, Part, kinds
 
 PLAN = LimitPlan("limited", requests=3, window_s=10.0, most_requests=18, most_s=120.0, most_at_once=3)
+
+
+UNKNOWN = Fitted("unexplained", 0.0, (), None, None, None, 0)
 
 
 def record(number: int, at: float, outcome: str, *, stage: str = IDENTIFY, wait: str | None = None) -> Record:
@@ -51,11 +45,10 @@ def record(number: int, at: float, outcome: str, *, stage: str = IDENTIFY, wait:
     )
 
 
-def outcomes(records: list[Record], fitted: Fitted | None = None, dialect: str = "page") -> dict[str, bool]:
+def outcomes(records: list[Record], fitted: Fitted = UNKNOWN, dialect: str = "page") -> dict[str, bool]:
     """What the findings of an investigation say; False where one of several is broken."""
-    seen = read(records, PLAN, 1)
-    if fitted is not None:
-        seen = replace(seen, fitted=fitted, shares=dict.fromkeys(seen.shares, 0.0) | {fitted.kind: fitted.confidence})
+    shares = dict.fromkeys((kind.name for kind in kinds(PLAN.limit)), 0.0) | {fitted.kind: fitted.confidence}
+    seen = Read(tuple(records), None, fitted, Honesty("not-judged", 0, 0), (), shares)
     said: dict[str, bool] = {}
     for one in findings(seen, PLAN, dialect):
         if isinstance(one, Finding):
@@ -168,63 +161,6 @@ def test_the_plan_bounds_what_it_costs() -> None:
     """Six times the limit to identify it, and no more images than requests that may bring one."""
     assert PLAN.limit == Limit(3, 10.0)
     assert PLAN.images < PLAN.count
-
-
-def load(folder: Path, base_url: str, *more: str) -> tuple[int, dict[str, Any]]:
-    """`testcard load --scenario limit` against a mock whose limited key has 5 requests in 2 s; its summary."""
-    target = folder / "lab.toml"
-    target.write_text(
-        f'[target]\nname = "lab"\nextends = "mock"\nbase_url = "{base_url}"\n'
-        "[target.limited]\nrequests = 5\nwindow_s = 2.0\n",
-        encoding="utf-8",
-    )
-    keys = {
-        "TESTCARD_API_KEY": "sk-aig-mock-funded",
-        "TESTCARD_SECOND_KEY": "sk-aig-mock-second",
-        "TESTCARD_LIMITED_KEY": "sk-aig-mock-limited",
-    }
-    command = [sys.executable, "-m", "testcard", "load", "--target", str(target), "--scenario", "limit"]
-    done = subprocess.run(
-        [*command, "--out", str(folder / "run"), *more],
-        env=os.environ | keys,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    path = folder / "run" / "summary.json"
-    return done.returncode, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"said": done.stderr}
-
-
-def test_a_limit_is_found_out_with_one_image(tmp_path: Path) -> None:
-    """Bodies that are refused count, so one picture is enough; limit, honesty and scope stand in the summary."""
-    with running(MockSettings(rpm=5, window_s=2.0, limiter="fixed-first")) as base_url:
-        code, summary = load(tmp_path, base_url, "--duration", "10s")
-    found = summary["load"]["limit"]
-    assert code == 0
-    Draft202012Validator(schemas.json_schema("summary")).validate(summary)
-    assert Summary.from_json(summary).to_json() == summary
-    assert summary["cost"]["images"] == 1
-    assert found["requests"] == summary["cost"]["requests"] == len(found["timeline"]) + 1
-    assert found["limiter"]["limit"] == 5
-    assert found["admission"]["refused_bodies_count"] is True
-    assert found["scope"] == "per-key"
-    assert found["retry_after"]["forms"] == {"seconds": found["retry_after"]["refusals"]}
-    assert found["waits"][0]["after"] == "admitted"
-    assert {row["id"]: row["outcome"] for row in summary["requirements"]}["limit.retry-after-honest"] == "pass"
-    titles = [table.title for table in tables(Summary.from_json(summary).load)]  # type: ignore[arg-type]  # it has one
-    assert titles[:2] == ["Limit", "Retry-After"]
-    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "Admissions and refusals" in page
-    assert "sk-aig" not in page
-
-
-def test_a_broken_promise_is_named(tmp_path: Path) -> None:
-    """A Retry-After that comes too early breaks the run, by the waits that were kept and nothing else."""
-    with running(MockSettings(rpm=5, window_s=2.0, limiter="fixed-first", faults=("retry-after-early",))) as base_url:
-        code, summary = load(tmp_path, base_url, "--duration", "5s")
-    broken = [row["id"] for row in summary["requirements"] if row["outcome"] == "fail"]
-    assert (code, broken) in ((1, ["limit.retry-after-honest"]), (0, []))
-    assert summary["load"]["limit"]["retry_after"]["refusals"] > 0
 
 
 def test_a_target_without_a_limited_key_is_refused(tmp_path: Path) -> None:

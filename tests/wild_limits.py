@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002  (a hook is given more than the usual server needs)
-"""Servers whose limits tell the truth in unusual clothes, and others that lie: 6 requests in 8 s, as declared.
+"""Servers whose limits tell the truth in unusual clothes, and others that lie about 6 requests in 8 s, or as told.
 
 Bare sockets and limiters of their own, no line shared with the bundled mock. `breaks` names the requirements of which
 one has to be broken; it is empty where the server is honest.
@@ -26,18 +26,21 @@ SERVERS: dict[str, type[Bounded]] = {}
 
 
 class Bounded(Wild):
-    """A server with a log of 6 requests in 8 s for each key."""
+    """A server with a log of so many requests in a window for each key."""
 
     breaks: ClassVar[tuple[str, ...]] = ()
     keys = ("main", "second", "limited")
 
-    def __init__(self) -> None:
+    def __init__(self, requests: int = REQUESTS, window_s: float = WINDOW_S) -> None:
         super().__init__()
+        self.requests, self.window_s = requests, window_s
+        self.declares = {"limited": {"requests": requests, "window_s": window_s}}
         self.limiter = self.counting()
         self.dice = random.Random(7)
+        self.turn, self.lock = 0.0, threading.Lock()
 
     def counting(self) -> Limiter:
-        return SlidingLog(REQUESTS, WINDOW_S)
+        return SlidingLog(self.requests, self.window_s)
 
     def limit(self, ask: Ask) -> Reply | None:
         wait = self.limiter.take(ask.key or "", time.time())
@@ -104,7 +107,7 @@ class Refilled(Bounded):
     """A bucket, with resets as a duration."""
 
     def counting(self) -> Limiter:
-        return TokenBucket(REQUESTS, WINDOW_S)
+        return TokenBucket(self.requests, self.window_s)
 
     def limited(self, wait: int) -> Reply:
         reply = super().limited(wait)
@@ -118,7 +121,7 @@ class ResetAsMoment(Bounded):
 
     def limited(self, wait: int) -> Reply:
         reply = super().limited(wait)
-        reply.headers += [("X-RateLimit-Limit", "6"), ("X-RateLimit-Remaining", "0")]
+        reply.headers += [("X-RateLimit-Limit", str(self.requests)), ("X-RateLimit-Remaining", "0")]
         reply.headers.append(("X-RateLimit-Reset", str(int(time.time()) + wait)))
         return reply
 
@@ -138,7 +141,7 @@ class Jittered(Bounded):
     """Up to two seconds at random on top of a wait within the window, so that clients do not come back together."""
 
     def limited(self, wait: int) -> Reply:
-        return super().limited(min(wait + self.dice.randint(0, 2), int(WINDOW_S)))
+        return super().limited(min(wait + self.dice.randint(0, 2), int(self.window_s)))
 
 
 @honest
@@ -157,7 +160,7 @@ class Windowed(Bounded):
     """Windows of the clock, and both ways to tell the wait, which agree."""
 
     def counting(self) -> Limiter:
-        return FixedWindow(REQUESTS, WINDOW_S)
+        return FixedWindow(self.requests, self.window_s)
 
     def limited(self, wait: int) -> Reply:
         reply = super().limited(wait)
@@ -169,16 +172,11 @@ class Windowed(Bounded):
 class Queues(Bounded):
     """Refuses nothing: what is too much waits for its turn, at the declared pace."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.turn = 0.0
-        self.lock = threading.Lock()
-
     def limit(self, ask: Ask) -> Reply | None:
         if ask.key == KEYS["limited"]:
             with self.lock:
                 now = time.time()
-                turn = self.turn = max(now, self.turn + WINDOW_S / REQUESTS)
+                turn = self.turn = max(now, self.turn + self.window_s / self.requests)
             time.sleep(turn - now)
         return None
 
@@ -202,7 +200,7 @@ class Unavailable(Bounded):
     """A 503 with Retry-After, from a window of the clock."""
 
     def counting(self) -> Limiter:
-        return FixedWindow(REQUESTS, WINDOW_S)
+        return FixedWindow(self.requests, self.window_s)
 
     def over(self, ask: Ask, wait: int) -> Reply | None:
         reply = self.error(503, "Too fast.")
@@ -239,7 +237,7 @@ class TwoProcesses(Bounded):
     """Two processes with a counter each take the connections as they come: the limit doubles."""
 
     def counting(self) -> Limiter:
-        return _Several([SlidingLog(REQUESTS, WINDOW_S) for _ in range(2)])
+        return _Several([SlidingLog(self.requests, self.window_s) for _ in range(2)])
 
 
 @breaking("limit.enforced")
@@ -247,7 +245,7 @@ class FourProcesses(Bounded):
     """Four of them, with windows of the clock."""
 
     def counting(self) -> Limiter:
-        return _Several([FixedWindow(REQUESTS, WINDOW_S) for _ in range(4)])
+        return _Several([FixedWindow(self.requests, self.window_s) for _ in range(4)])
 
 
 @breaking("limit.enforced")
@@ -265,7 +263,7 @@ class Stingy(Bounded):
     """Two thirds of what is declared, in windows of the clock."""
 
     def counting(self) -> Limiter:
-        return FixedWindow(4, WINDOW_S)
+        return FixedWindow(2 * self.requests // 3, self.window_s)
 
 
 # Liars: what the refusal says.
@@ -341,6 +339,14 @@ class Guesses(_Says):
 
 
 @breaking("limit.retry-after-honest")
+class AlwaysOne(_Says):
+    """1, whatever the wait."""
+
+    def says(self, wait: int) -> str:
+        return "1"
+
+
+@breaking("limit.retry-after-honest")
 class Halves(_Says):
     """Half of the wait."""
 
@@ -353,10 +359,10 @@ class WholeWindow(_Says):
     """The whole window, although a bucket gives one back after 1.4 s."""
 
     def counting(self) -> Limiter:
-        return TokenBucket(REQUESTS, WINDOW_S)
+        return TokenBucket(self.requests, self.window_s)
 
     def says(self, wait: int) -> str:
-        return str(int(WINDOW_S))
+        return str(int(self.window_s))
 
 
 @breaking("limit.refusals-free")
@@ -364,7 +370,7 @@ class CountsRefusals(Bounded):
     """A log in which refused requests stand as well."""
 
     def counting(self) -> Limiter:
-        return _CountingAll(REQUESTS, WINDOW_S)
+        return _CountingAll(self.requests, self.window_s)
 
 
 @honest
@@ -401,10 +407,10 @@ class ByAddressAsOpenAi(ByAddress):
 
 @breaking("limit.headers-true")
 class NeverLess(Bounded):
-    """5 are left, whatever was asked for."""
+    """2 are left, whatever was asked for."""
 
     def dress(self, ask: Ask, reply: Reply) -> Reply:
-        reply.headers += [("x-ratelimit-limit-requests", "6"), ("x-ratelimit-remaining-requests", "5")]
+        reply.headers += [("x-ratelimit-limit-requests", str(self.requests)), ("x-ratelimit-remaining-requests", "2")]
         return super().dress(ask, reply)
 
 

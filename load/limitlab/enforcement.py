@@ -9,7 +9,7 @@ from testcard.core import outcome
 from testcard.core.record import Finding, Record
 from testcard.core.runfile import Skip
 from testcard.load.limitlab.plan import BEYOND, IDENTIFY, LimitPlan
-from testcard.load.limitlab.reading import bodies_count, let_through, own
+from testcard.load.limitlab.reading import bodies_count, let_through, own, waves
 from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.standin import LIMITED
 from testcard.load.ratelimit import CONCURRENCY
@@ -30,7 +30,7 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
         instead = f"{read.instead} came in its place, {len(refused)} times"
         yield Finding(ENFORCED, held=False, expected=f"429 over {declared}", actual=instead, evidence=numbers)
         return
-    if refused and CONCURRENCY in (read.fitted.kind, *read.fitted.alternatives):
+    if refused and CONCURRENCY in (read.fitted.kind, *read.fitted.alternatives) and _may_be_a_cap(read.records):
         reason = "what is refused are requests that come while others are under way: a cap, and no limit in a window"
         yield Skip(ENFORCED, outcome.NOT_JUDGED, reason)
         return
@@ -59,6 +59,12 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
         yield Finding(
             ENFORCED, held=True, expected=f"429 over {declared}", actual=actual, evidence=(refused[0].number,)
         )
+
+
+def _may_be_a_cap(records: Sequence[Record]) -> bool:
+    """Whether something passed with everything that was refused: a cap never refuses when nothing is under way."""
+    every = waves(own(records))
+    return not any(all(one.outcome == LIMITED for one in wave) for wave in every)
 
 
 def _too_many(passed: Sequence[Record], limit: LimitPlan) -> tuple[int, int, int] | None:

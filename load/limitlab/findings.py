@@ -15,7 +15,7 @@ from testcard.core.runfile import Skip
 from testcard.load.limitlab.enforcement import enforcement
 from testcard.load.limitlab.patience import patience
 from testcard.load.limitlab.plan import IDENTIFY, SCOPE, LimitPlan
-from testcard.load.limitlab.reading import let_through, promised_s
+from testcard.load.limitlab.reading import let_through, own, promised_s
 from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.standin import LIMITED
 
@@ -33,7 +33,7 @@ def findings(read: Read, limit: LimitPlan, dialect: str) -> Iterator[Finding | S
         _scope(read.records),
         _at_once(seen),
         patience(read.records),
-        headers_true(limit.limit, dialect, _told(seen)),
+        headers_true(limit.limit, dialect, _told(own(read.records))),
     ):
         dialects = rows[found.requirement].dialects
         if not dialects or dialect in dialects:
