@@ -182,7 +182,6 @@ class _Load:
             stopped = self._follow(end)
         finally:
             # Also on Ctrl-C, and on a disk that is full: the workers must not go on without us.
-            early = self._process.poll() is not None
             try:
                 if stopped:
                     self._stop()
@@ -190,7 +189,7 @@ class _Load:
                     self._dismiss()
             finally:
                 launch.end(self._process, patience_s=_PATIENCE_S if self._cluster else 0.0)
-            self._account(stopped, early=early)
+            self._account(stopped)
 
     def _await_ready(self) -> None:
         watches = self._collector.watches
@@ -253,6 +252,9 @@ class _Load:
                     "load at a lower --rate."
                 )
                 return True
+            if self._cluster is not None and self._process.poll() is not None:
+                self._collector.read()
+                self._fail(f"the cluster's master process ended in the middle; its last words: {self._last_words()}")
             if all(watch.over for watch in self._collector.watches):
                 return False
             if now - checked > _HEALTH_S:
@@ -287,22 +289,18 @@ class _Load:
         while time.monotonic() < give_up and not all(watch.gone for watch in self._collector.watches):
             time.sleep(_LOOK_S)
 
-    def _account(self, stopped: bool, *, early: bool) -> None:
+    def _account(self, stopped: bool) -> None:
         self._collector.read()
         watches = self._collector.watches
         aligned = [watch.clock_uncertainty_s for watch in watches if watch.clock_uncertainty_s is not None]
         if aligned:
             self._notes.append(note([(watch.worker, watch.host or "?") for watch in watches], max(aligned)))
-        if self._cluster is not None and early and not stopped:
-            self._notes.append(
-                f"The cluster's master process ended in the middle; its last words: {self._last_words()}"
-            )
         short = self._collector.settle(stopped=stopped)
         for watch in watches:
             lost, unsent = short.get(watch.worker, (0, 0))
             if not stopped and (watch.died or watch.judge_died or lost or unsent):
                 self.failed = True
-                cost = f"{watch.end}: {lost} arrivals are lost, {unsent} were never sent{self._full()}"
+                cost = f"{watch.end}; arrivals lost: {lost:,}, never sent: {unsent:,}{self._full()}"
                 self._notes.append(f"{cost}.")
                 self._missing.append(cost)
         self._tell()

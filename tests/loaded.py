@@ -201,8 +201,8 @@ def workers_left() -> list[int]:
     return [pid for pid, ppid in locust.items() if ppid in ours] or ours
 
 
-def until(condition: Callable[[], bool], then: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+def until(condition: Callable[[], bool], then: Callable[[], object], *, most_s: float = 20) -> None:
+    deadline = time.monotonic() + most_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     then()

@@ -88,11 +88,13 @@ def records(folder: Path) -> int:
     return path.read_bytes().count(b'{"kind":"record"') if path.is_file() else 0
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "cancelled"])
 @pytest.mark.parametrize(
-    ("options", "enough"),
-    [(["check"], 12), (["load", "--rate", "30", "--duration", "5m", "--warmup", "0s"], 30)],
-    ids=["check", "load"],
+    ("options", "enough", "sent"),
+    [
+        (["check"], 12, signal.SIGINT),
+        (["load", "--rate", "30", "--duration", "5m", "--warmup", "0s"], 30, signal.SIGTERM),
+    ],
+    ids=["check, Ctrl-C", "load, cancelled"],
 )
 def test_an_interrupted_run_ends_with_130_and_is_reported(
     tmp_path: Path, sent: signal.Signals, options: list[str], enough: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -25,12 +27,14 @@ from testcard.load import Generator, Terms, plan_load
 from testcard.load.brief import Brief
 from testcard.load.cluster.admission import admit
 from testcard.load.cluster.clock import Alignment
+from testcard.load.cluster.listen import DIARY
+from testcard.load.cluster.listen import Cluster as Waiting
 from testcard.load.cluster.mirror import Mirror, Mirrored
 from testcard.load.journal import Journal
 from testcard.mock_server import MockSettings, running
 
 MASTER_HOST = "127.0.0.2"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # beyond any that is waited for, on a machine that others use as well
 
 
 def _free_port() -> int:
@@ -162,43 +166,74 @@ def test_workers_of_other_hosts_and_clocks_share_a_plan(tmp_path: Path) -> None:
         assert [path.name for path in home.iterdir()] == ["log"]
 
 
-def test_a_killed_worker_of_another_host_costs_its_last_second(tmp_path: Path) -> None:
-    """kill -9 in the middle: the other goes on, what was recorded is there, verdict and notes say what is missing."""
+def test_workers_that_end_early_cost_their_own_last_second(tmp_path: Path) -> None:
+    """One killed with -9, one stopped by Ctrl-C: the third goes on, what was recorded is there, and notes and verdict
+    name both."""
     with running(MockSettings(latency_median_s=0.03, rpm=100_000, burst=1)) as base_url, _cluster(tmp_path) as cluster:
-        master = cluster.master(base_url, "--expect-workers", "2", "--rate", "20", "--duration", "4s")
-        homes = [cluster.worker("a"), cluster.worker("b")]
+        master = cluster.master(base_url, "--expect-workers", "3", "--rate", "30", "--duration", "3s")
+        homes = [cluster.worker(name) for name in "abc"]
         _await(lambda: _recorded(master) >= 20)
         os.kill(cluster.node(homes[1], "testcard.load.cluster.remote"), signal.SIGKILL)
-        assert cluster.codes() == [4, 0, 5]
+        cluster.processes[3].send_signal(signal.SIGINT)
+        assert cluster.codes() == [4, 0, 5, 130]
     records = _records(master)
     generator = Generator.read(master / "run")
     assert generator is not None
-    (dead,) = [worker.worker for worker in generator.workers if not worker.complete]
-    assert sorted(record.number for record in records) == list(range(1, 81))
-    assert all(record.outcome == "valid" for record in records if record.worker != dead)
-    missing = [record for record in records if record.outcome in ("lost", "dropped")]
-    assert missing
-    assert sum(record.outcome == "valid" and record.worker == dead for record in records) >= 5
-    assert f"INCONCLUSIVE Worker {dead} on" in _log(master)
+    short = {worker.worker for worker in generator.workers if not worker.complete}
+    assert len(short) == 2
+    assert sorted(record.number for record in records) == list(range(1, 91))
+    assert all(record.outcome == "valid" for record in records if record.worker not in short)
+    assert {record.worker for record in records if record.outcome in ("lost", "dropped")} == short
+    for worker in short:
+        assert sum(record.outcome == "valid" and record.worker == worker for record in records) >= 4
+    assert re.search(r"INCONCLUSIVE Worker \d on \S+ (died|stopped); arrivals lost: \d+, never sent: \d+", _log(master))
+    assert "stopped; arrivals lost" in _log(master)
+    assert "died; arrivals lost" in _log(master)
+    assert "judging process" not in _log(master)
     assert "stopped before its end" in _log(homes[1])
 
 
-def test_workers_end_with_their_master(tmp_path: Path) -> None:
-    """The master killed with -9: its worker stops by itself and says so; the run can be reported as far as it came."""
+def _kill(cluster: Cluster, _: Path) -> None:
+    cluster.processes[0].kill()
+
+
+def _interrupt(cluster: Cluster, _: Path) -> None:
+    cluster.processes[0].send_signal(signal.SIGINT)
+
+
+def _fill_disk(cluster: Cluster, master: Path) -> None:
+    """The copy of what its workers write cannot grow any more."""
+    size = max(path.stat().st_size for path in master.glob("testcard-load-*/*.jsonl")) + 100
+    resource.prlimit(cluster.node(master, "testcard.load.cluster.master"), resource.RLIMIT_FSIZE, (size, size))
+
+
+MASTER_ENDS: dict[str, tuple[Callable[[Cluster, Path], None], int, str, str]] = {
+    "killed with -9": (_kill, -signal.SIGKILL, "its master ended the load", "the run was cut off after"),
+    "Ctrl-C": (_interrupt, 130, "its master ended the load", "stopped by Ctrl-C"),
+    "full disk": (_fill_disk, 5, "File too large", "the workers' records cannot be kept: File too large"),
+}
+
+
+@pytest.mark.parametrize("how", MASTER_ENDS)
+def test_workers_end_with_their_master(how: str, tmp_path: Path) -> None:
+    """However the master ends, its worker stops by itself and says why; the run is reported as far as it came."""
+    befall, code, said, headline = MASTER_ENDS[how]
     with running(MockSettings(latency_median_s=0.03, rpm=100_000, burst=1)) as base_url, _cluster(tmp_path) as cluster:
-        master = cluster.master(base_url, "--rate", "10", "--duration", "60s")
+        master = cluster.master(base_url, "--rate", "20", "--duration", "60s")
         home = cluster.worker("a")
         _await(lambda: _recorded(master) >= 5)
-        cluster.processes[0].kill()
-        assert cluster.codes() == [-signal.SIGKILL, 5]
-    assert "stopped before its end: its master ended the load" in _log(home)
+        befall(cluster, master)
+        assert cluster.codes() == [code, 5]
+    assert said in _log(home)
+    assert "died" not in _log(master)
     command = [sys.executable, "-m", "testcard", "report", str(master / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert "the run was cut off after" in " ".join(done.stdout.split()) + " ".join(done.stderr.split())
+    assert headline in " ".join(done.stdout.split())
+    assert sum(record.outcome == "valid" for record in _records(master)) >= 5
 
 
-def test_who_does_not_come_and_who_is_refused(tmp_path: Path) -> None:
-    """A worker of another version is refused; the master sends nothing, and says who came and who did not."""
+def test_who_is_refused_and_who_does_not_come(tmp_path: Path) -> None:
+    """A worker of another version is refused in a sentence; the master goes on waiting, and sends nothing."""
     code = (
         "import sys, testcard\n"
         "testcard.__version__ = '0.0.9'\n"
@@ -215,13 +250,27 @@ def test_who_does_not_come_and_who_is_refused(tmp_path: Path) -> None:
         )
         old.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -c "import sys; {inner}" "$@"\n', encoding="utf-8")
         old.chmod(0o755)
-        master = cluster.master(base_url, "--rate", "10", "--duration", "1s", "--max-wait", "8s")
+        master = cluster.master(base_url, "--rate", "10", "--duration", "1s")
         where = ["--master-host", MASTER_HOST, "--master-port", str(cluster.port)]
         home = cluster.start("a", str(old), "--worker", *where, code=code)
-        codes = cluster.codes()
+        assert cluster.processes[1].wait(PATIENCE_S) == 2
+        assert cluster.processes[0].poll() is None
+        (diary,) = master.glob(f"testcard-load-*/{DIARY}")
+        short = Waiting().short_of(0, 1, diary.parent)
+        cluster.processes[0].send_signal(signal.SIGINT)
+        assert cluster.codes() == [130, 2]
     assert "is testcard 0.0.9, its master" in _log(home)
-    assert "0 of 1 workers came within 8 s, so nothing was sent; refused: " in _log(master)
-    assert codes == [5, 2]
+    assert "0 of 1 workers came within 60 s, so nothing was sent; refused: " in short
+    assert "is testcard 0.0.9" in short
+    assert _records(master) == []
+
+
+def test_a_master_to_whom_nobody_comes_ends_with_5(tmp_path: Path) -> None:
+    """After --max-wait it says how many came, and how to start them; nothing was sent."""
+    with running(MockSettings(rpm=100_000)) as base_url, _cluster(tmp_path) as cluster:
+        master = cluster.master(base_url, "--max-wait", "1s")
+        assert cluster.codes() == [5]
+    assert "ERROR 0 of 1 workers came within 1 s, so nothing was sent; start `testcard load --worker" in _log(master)
     assert _records(master) == []
 
 

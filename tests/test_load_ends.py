@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,25 +86,36 @@ def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_process(tmp_path: Path) ->
     assert any("of 600 arrivals" in note for note in load.notes)
 
 
-def test_a_killed_judge_costs_what_it_had_and_the_run_says_so(tmp_path: Path) -> None:
-    """kill -9 of the judging process: nothing more is sent, each arrival has an outcome, and the loss is told."""
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
 
-    def kill_judge(progress: Progress) -> None:
-        if progress.valid >= 10:
+
+def _fill_disk(pid: int) -> None:
+    """No file of that process may grow any more."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, 1))
+
+
+@pytest.mark.parametrize("befall", [_kill, _fill_disk])
+def test_a_judge_that_ends_costs_what_it_had_and_the_run_says_so(befall: Callable[[int], None], tmp_path: Path) -> None:
+    """kill -9 of the judging process, or a full disk: nothing more is sent, each arrival has an outcome, and the loss
+    is told."""
+
+    def strike(progress: Progress) -> None:
+        if progress.valid >= 5:
             listing = subprocess.run(
                 ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
             ).stdout
             rows = [line.split(None, 2) for line in listing.splitlines()]
             for pid, ppid, args in rows:
                 if "testcard.load.judging" in args and int(ppid) in workers_left():
-                    os.kill(int(pid), signal.SIGKILL)
+                    befall(int(pid))
 
     with serving(good_answer) as served:
         target = target_of(served.base_url)
-        plan = plan_of(target, rate_per_s=20, duration_s=3.0)
-        loaded = load_of(plan, target, tmp_path, on_progress=kill_judge)
+        plan = plan_of(target, rate_per_s=40, duration_s=1.5)
+        loaded = load_of(plan, target, tmp_path, on_progress=strike)
     assert loaded.arrivals["planned"] == len(loaded.records) == 60
-    assert loaded.arrivals["answered"] >= 10
+    assert loaded.arrivals["answered"] >= 5
     assert loaded.arrivals["dropped"] > 0
     assert loaded.generator is not None
     assert "The judging process of worker 0 died" in (loaded.generator.missing or "")

@@ -131,9 +131,13 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
 
 def failed(summary: Summary, reason: str) -> Summary:
     """The same of a run that could not be written down: an error of ours, whatever it had found."""
-    found = "" if summary.exit_code == _ERROR else f"; what it had found: {summary.headline}"
+    both = (
+        (summary.headline, reason)
+        if summary.exit_code == _ERROR
+        else (reason, f"what it had found: {summary.headline}")
+    )
     return dataclasses.replace(
-        summary, verdict=verdict(_ERROR), exit_code=_ERROR, ended="error", headline=f"{reason}{found}"
+        summary, verdict=verdict(_ERROR), exit_code=_ERROR, ended="error", headline="; ".join(both)
     )
 
 
