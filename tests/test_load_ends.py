@@ -58,8 +58,8 @@ def test_a_killed_worker_costs_its_own_arrivals_and_the_run_says_so(tmp_path: Pa
     assert any(f"Worker {dead[0]} died" in note for note in loaded.generator.notes)
     # What it had answered before is there: the first 20 were, half of them its own.
     assert sum(1 for r in loaded.records if r.worker == dead[0] and r.outcome == "valid") >= 9
-    # Sent as the server saw it, but for what was on its way into the socket.
-    assert abs(arrivals["sent"] - len(served.seen)) <= 1
+    # Sent as the server saw it, but for what was on its way into the socket, or had not been written of the last 20 ms.
+    assert abs(arrivals["sent"] - len(served.seen)) <= 3
 
 
 def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_process(tmp_path: Path) -> None:
@@ -100,8 +100,11 @@ def test_a_judge_that_ends_costs_what_it_had_and_the_run_says_so(befall: Callabl
     """kill -9 of the judging process, or a full disk: nothing more is sent, each arrival has an outcome, and the loss
     is told."""
 
+    struck = threading.Event()
+
     def strike(progress: Progress) -> None:
-        if progress.valid >= 5:
+        if progress.valid >= 5 and not struck.is_set():
+            struck.set()
             listing = subprocess.run(
                 ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
             ).stdout
@@ -112,9 +115,9 @@ def test_a_judge_that_ends_costs_what_it_had_and_the_run_says_so(befall: Callabl
 
     with serving(good_answer) as served:
         target = target_of(served.base_url)
-        plan = plan_of(target, rate_per_s=40, duration_s=1.5)
+        plan = plan_of(target, rate_per_s=20, duration_s=60.0)  # nobody waits for its end
         loaded = load_of(plan, target, tmp_path, on_progress=strike)
-    assert loaded.arrivals["planned"] == len(loaded.records) == 60
+    assert loaded.arrivals["planned"] == len(loaded.records) == 1200
     assert loaded.arrivals["answered"] >= 5
     assert loaded.arrivals["dropped"] > 0
     assert loaded.generator is not None
