@@ -23,7 +23,6 @@ from pathlib import Path
 from loading import spread
 from picture_server import Answers
 
-from testcard.conformance import Contract, judge
 from testcard.core.exchange import Exchange, Response
 from testcard.core.target import Target
 from testcard.core.wire import request_headers
@@ -98,13 +97,13 @@ def measure(case: Case, repeat: int, profile: bool) -> None:
     )  # fmt: skip
     arena = Arena()
     data = b"".join(frames(case, target, plan, answers, arena)) + END
-    contract, every = Contract.of(target), decoded_every(plan)
+    every = decoded_every(plan)
     spent: list[float] = []
     profiler = cProfile.Profile() if profile else None
     with tempfile.TemporaryDirectory() as folder:
         for index in range(repeat):
             brief = Brief(plan, target, Path(folder), 0.0, 0)
-            recorder = Recorder(brief, 0, lambda exchange: judge(exchange, contract, full=exchange.number % every == 0))
+            recorder = Recorder(brief, 0, every)
             reading = Reading(None if arena.descriptor is None else os.dup(arena.descriptor))
             with Journal(brief.answers(index)) as journal:
                 began = time.process_time()

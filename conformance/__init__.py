@@ -8,6 +8,7 @@ from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
 from testcard.conformance.gate import gate
 from testcard.conformance.judge import judge
+from testcard.conformance.likeness import Likeness, likeness
 from testcard.conformance.options import CheckOptions, selected
 
-__all__ = ["Across", "CheckOptions", "Contract", "Tally", "gate", "judge", "selected"]
+__all__ = ["Across", "CheckOptions", "Contract", "Likeness", "Tally", "gate", "judge", "likeness", "selected"]

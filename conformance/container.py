@@ -7,6 +7,7 @@ program that appends to files may not.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 
 from isal import isal_zlib
@@ -14,6 +15,7 @@ from isal import isal_zlib
 from testcard.conformance.jpegscan import MARKER
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHUNK = struct.Struct("!I4s")
 _JPEG_START = b"\xff\xd8"
 _START, _END = 0xD8, 0xD9
 _WITHOUT_LENGTH = (0x01, _START)
@@ -54,12 +56,11 @@ def _png(data: bytes) -> Container:
     view = memoryview(data)
     position = len(PNG_SIGNATURE)
     while position + 12 <= len(data):
-        length = int.from_bytes(view[position : position + 4])
+        length, name = _CHUNK.unpack_from(data, position)
         end = position + 12 + length
-        name = bytes(view[position + 4 : position + 8])
         if end > len(data):
             return Container(f"the PNG is truncated in its {name.decode('ascii', 'replace')} chunk")
-        if isal_zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
+        if isal_zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
             return Container(f"the checksum of the PNG's {name.decode('ascii', 'replace')} chunk is wrong")
         if name == b"IEND":
             return Container(trailing_bytes=len(data) - end)

@@ -17,6 +17,8 @@ _PATH = re.compile(
 _KEY = re.compile(
     r"(?<![\w-])(?:sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}(?!\w)|hf_[A-Za-z]{30,}|r8_[A-Za-z0-9]{30,}|AIza[\w-]{35}(?!\w))"
 )
+_ANY = re.compile(r"[/\\]|sk-|AKIA|hf_|r8_|AIza")
+"""One of these stands in whatever the patterns find: most texts hold none."""
 _URL = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|s3|tcp)://[^\s\"'<>\\]+")
 _INSIDE = (".internal", ".local", ".localdomain", ".svc", ".lan", ".intranet")
 _MOST_SHOWN = 80
@@ -48,6 +50,8 @@ _URL_OF_ONE_NAME = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|tcp)
 
 def path_or_key(text: str) -> str | None:
     """The path on a server's disk or the key that stands in a text, described, or None."""
+    if _ANY.search(text) is None:
+        return None
     found = _KEY.search(text)
     if found is not None:
         return f"a key, {found[0][:7]}…"
@@ -61,7 +65,7 @@ def inside_address(text: str, known: frozenset[str]) -> str | None:
     Args:
         known: hosts that clients are told of; none of them is inside.
     """
-    for found in _URL.finditer(text):
+    for found in _URL.finditer(text) if "://" in text else ():
         try:
             host = urlsplit(found[0]).hostname or ""
         except ValueError:

@@ -130,8 +130,8 @@ def strict_base64(text: str) -> tuple[bytes | None, str | None]:
 
     The bytes are what a lenient decoder makes of it, so that the picture can be judged all the same.
     """
-    if (decoded := _decoded(text)) is not None:
-        return decoded, None
+    if (right := decoded(text)) is not None:
+        return right, None
     data = text.encode("utf-8", "replace")
     problem = _base64_problem(data)
     if problem is None:
@@ -141,21 +141,22 @@ def strict_base64(text: str) -> tuple[bytes | None, str | None]:
     lenient = re.sub(rb"^data:[^,]*,", b"", data).translate(bytes.maketrans(b"-_", b"+/"))
     lenient = re.sub(rb"[^A-Za-z0-9+/]", b"", lenient)
     try:
-        decoded = binascii.a2b_base64(lenient + b"=" * (-len(lenient) % 4))
+        guessed = binascii.a2b_base64(lenient + b"=" * (-len(lenient) % 4))
     except binascii.Error:
         return None, problem
-    return decoded, problem
+    return guessed, problem
 
 
-def _decoded(text: str) -> bytes | None:
-    """The bytes of base64 that nothing is wrong with, or None: then the slow way says what is."""
+def decoded(text: str | memoryview) -> bytes | None:
+    """The bytes of base64 that nothing is wrong with, or None: then `strict_base64` says what is."""
     try:
-        decoded = pybase64.b64decode(text, validate=True)
+        data = pybase64.b64decode(text, validate=True)
     except ValueError:
         return None
-    if not decoded or _is_base64(decoded) or _has_loose_bits(text[-4:].encode()):
+    end = text[-4:]
+    if not data or _is_base64(data) or _has_loose_bits(end.encode() if isinstance(end, str) else bytes(end)):
         return None
-    return decoded
+    return data
 
 
 def _has_loose_bits(data: bytes) -> bool:

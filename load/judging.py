@@ -12,10 +12,9 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
-from testcard.conformance import Contract, judge
+from testcard.conformance import Contract, judge, likeness
 from testcard.core.exchange import CANCELLED, Exchange
 from testcard.core.judgement import Judgement
 from testcard.core.record import Record
@@ -24,6 +23,7 @@ from testcard.core.runfile import redacted
 from testcard.core.target import Keyring, header_secrets
 from testcard.core.transcript import billed_images, echoes, may_hold_key, record_of, unkeyed
 from testcard.core.wire import curl
+from testcard.load.alike import Alike
 from testcard.load.arena import Reading
 from testcard.load.brief import Brief
 from testcard.load.classify import classify
@@ -36,25 +36,35 @@ _NICENESS = 10  # the worker's stamps and the server come first
 
 
 class Recorder:
-    """Makes the record of each arrival. Remembers what earlier answers have shown."""
+    """Makes the record of each arrival. Remembers what earlier answers have shown.
 
-    def __init__(self, brief: Brief, worker: int, judge_one: Callable[[Exchange], Judgement]) -> None:
+    Args:
+        every: of exchanges numbered one by one, each whose number this divides is judged in full.
+    """
+
+    def __init__(self, brief: Brief, worker: int, every: int) -> None:
         self._brief = brief
         self._worker = worker
-        self._judge = judge_one
+        self._contract = Contract.of(brief.target)
+        self._every = every
         self._keyring = Keyring(brief.target)
         self._keys = Redactor(self._keyring.values)
         self._redactor = Redactor((*self._keyring.values, *header_secrets(brief.target)))
+        self._alike = Alike(self._redactor)
         self._shown: set[str] = set()
 
-    def record(self, planned: Planned, exchange: Exchange) -> Record:
-        """The judged record of one arrival."""
-        if exchange.response is not None and may_hold_key(exchange, self._redactor):
+    def record(self, planned: Planned, exchange: Exchange, *, keyed: bool = True) -> Record:
+        """The judged record of one arrival.
+
+        Args:
+            keyed: its answer may hold a key.
+        """
+        if keyed and exchange.response is not None:
             seen = echoes(exchange.response, self._keys)
             exchange = replace(exchange, secrets_seen=seen) if seen else exchange
             exchange = unkeyed(exchange, self._redactor)
         dropped = exchange.failure is not None and exchange.failure.kind == CANCELLED
-        judgement = Judgement() if dropped else self._judge(exchange)  # what we broke off accuses nobody
+        judgement = Judgement() if dropped else self._judged(exchange)  # what we broke off accuses nobody
         outcome = classify(exchange, judgement)
         usual = outcome in ("valid", CANCELLED) and not judgement.broken
         held = judgement.held
@@ -78,9 +88,21 @@ class Recorder:
 
     def line(self, planned: Planned, exchange: Exchange) -> bytes:
         """The same as the parent reads it: the finished line of records.jsonl, with its ending in front."""
-        record = self.record(planned, exchange)
+        keyed = may_hold_key(exchange, self._redactor)
+        alike = None if keyed or self._in_full(exchange) else likeness(exchange, self._contract)
+        if alike is not None and (line := self._alike.line(planned, alike, exchange)) is not None:
+            return line
+        record = self.record(planned, exchange, keyed=keyed)
+        if alike is not None:
+            self._alike.learn(planned, alike, record)
         given = exchange.response.header("x-request-id") if exchange.response else None
         return Ending.of(record, given).line(redacted(record, self._redactor))
+
+    def _in_full(self, exchange: Exchange) -> bool:
+        return exchange.number % self._every == 0
+
+    def _judged(self, exchange: Exchange) -> Judgement:
+        return judge(exchange, self._contract, full=self._in_full(exchange))
 
 
 def main() -> None:
@@ -88,8 +110,7 @@ def main() -> None:
     worker, shared = int(sys.argv[1]), int(sys.argv[2])
     os.nice(_NICENESS)
     arena = Reading(shared if shared >= 0 else None)
-    contract, every = Contract.of(brief.target), decoded_every(brief.plan)
-    recorder = Recorder(brief, worker, lambda exchange: judge(exchange, contract, full=exchange.number % every == 0))
+    recorder = Recorder(brief, worker, decoded_every(brief.plan))
     stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     with Journal(brief.answers(worker)) as journal:
         gc.collect()

@@ -40,11 +40,15 @@ def _retry_after(evidence: Evidence, response: Response) -> Finding:
 
 
 def _headers(response: Response) -> Iterator[Finding]:
-    values = lines(response)
-    if not values:
+    if not lines(response):
         return
-    problem = _inconsistency(values)
+    problem = contradiction(response)
     yield finding("limit.headers", problem is None, "0 <= remaining <= limit, reset >= 0", str(problem))
+
+
+def contradiction(response: Response) -> str | None:
+    """What is wrong with the x-ratelimit headers of an answer, each by itself and together."""
+    return _inconsistency(lines(response))
 
 
 def _inconsistency(values: dict[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from testcard.conformance.contract import Contract
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding
 from testcard.conformance.leak import inside_address, path_or_key
 from testcard.core.exchange import Response
@@ -89,14 +90,20 @@ def _members(body: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Find
 
 def _leaks(body: dict[str, Any], response: Response, evidence: Evidence) -> Iterator[str]:
     """What of the server's inside stands in the answer: paths, keys, and addresses that no client can reach."""
-    known, private = evidence.contract.known_hosts, evidence.contract.inside
     for name, text in (*_texts(body), *response.headers):
-        on_disk = name in _ON_DISK and text.startswith("/")
-        leak = path_or_key(text) or (f"the path {text[:_MOST_SHOWN]}" if on_disk else None)
-        if leak is None and not private:
-            leak = inside_address(text, known)
+        leak = leak_in(name, text, evidence.contract)
         if leak is not None:
             yield f"{name} holds {leak}"
+
+
+def leak_in(name: str, text: str, contract: Contract) -> str | None:
+    """What of the server's inside stands in a member or a header of an answer, described, or None."""
+    leak = path_or_key(text)
+    if leak is None and name in _ON_DISK and text.startswith("/"):
+        leak = f"the path {text[:_MOST_SHOWN]}"
+    if leak is None and not contract.inside:
+        leak = inside_address(text, contract.known_hosts)
+    return leak
 
 
 def _texts(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,8 @@ class Redactor:
         pattern = "|".join(map(_forms, sorted(long_enough, key=len, reverse=True)))
         self._pattern = re.compile(pattern, re.IGNORECASE) if pattern else None
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE) if pattern else None
-        self._runs = tuple(max(_LITERAL.findall(secret), key=len, default="").lower() for secret in long_enough)
+        runs = [max(_LITERAL.findall(secret), key=len, default="").lower() for secret in long_enough]
+        self._runs = tuple((_mark(run).encode(), run.encode()) for run in runs)
         self._base64 = tuple({form for secret in long_enough for form in _base64_forms(secret)})
         self._base64_bytes = tuple(form.encode() for form in self._base64)
 
@@ -70,7 +71,10 @@ class Redactor:
             return False
         if len(data) > _LONGEST_PIECE:
             data = _without_pictures(data)
-        return any(form in data for form in self._base64_bytes)
+        for form in self._base64_bytes:  # noqa: SIM110 (any() takes twice as long, three times an answer)
+            if form in data:
+                return True
+        return False
 
     def _may_hold(self, data: bytes) -> bool:
         """Whether the letters of a secret that have one spelling only are there: a tenth of what the patterns cost.
@@ -78,13 +82,11 @@ class Redactor:
         Megabytes of base64 hold no `-`, so that of most keys the first look says it.
         """
         lowered: bytes | None = None
-        for run in self._runs:
-            mark = next((letter for letter in run if letter in _NOT_BASE64), "")
-            if mark.encode() not in data:
-                continue
-            lowered = data.lower() if lowered is None else lowered
-            if run.encode() in lowered:
-                return True
+        for mark, run in self._runs:
+            if mark in data:
+                lowered = data.lower() if lowered is None else lowered
+                if run in lowered:
+                    return True
         return False
 
     def holds_secret(self, text: str) -> bool:
@@ -105,6 +107,11 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.json(item) for item in value]
         return value
+
+
+def _mark(run: str) -> str:
+    """A letter of it that base64 does not have, or nothing."""
+    return next((letter for letter in run if letter in _NOT_BASE64), "")
 
 
 def _without_pictures(data: bytes) -> bytes:

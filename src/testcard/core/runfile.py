@@ -78,12 +78,21 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def encode(line: Line) -> str:
     """One line of the file, without its line feed."""
-    return _dumps({"kind": _NAMES[type(line)], **line.to_json()}).decode("utf-8")
+    return _dumps(values_of(line)).decode("utf-8")
 
 
 def redacted(line: Line, redactor: Redactor) -> bytes:
     """One line of the file as it is written: without secrets, without its line feed."""
-    values = {"kind": _NAMES[type(line)], **line.to_json()}
+    return dumped(values_of(line), redactor)
+
+
+def values_of(line: Line) -> dict[str, Any]:
+    """One line of the file as a JSON object."""
+    return {"kind": _NAMES[type(line)], **line.to_json()}
+
+
+def dumped(values: dict[str, Any], redactor: Redactor) -> bytes:
+    """A JSON object as a line: without secrets, without its line feed."""
     data = _dumps(values)
     return _dumps(redactor.json(values)) if redactor.may_change(data) else data
 

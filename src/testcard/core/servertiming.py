@@ -75,7 +75,8 @@ def server_times(response: Response) -> dict[str, float] | None:
                     if metric in found or len(found) < _MOST_METRICS or metric.lower() in WHOLE:
                         found[metric] = max(seconds, found.get(metric, 0.0))
     for name in PROCESSING:
-        span = _seconds(response.header(name) or "")
+        said = response.header(name)
+        span = _seconds(said) if said else None
         if span is not None:
             found[name] = span
     return found or None
