@@ -16,6 +16,8 @@ from testcard.reports.history.past import Past
 from testcard.reports.history.record import Budget, Entry, History, LeftOut, LevelChange, Track
 from testcard.reports.history.track import Chronicle, kind
 
+FEWEST_BEFORE = 10
+"""Runs of a level without which one that is slower is no regression: servers differ from night to night."""
 _MOCK = "the bundled mock"
 
 
@@ -116,10 +118,10 @@ def _news(entry: Entry) -> Iterator[str]:
     for found in entry.changes:
         if found.regression:
             yield f"{found.id} broke: {found.base} → {found.new}"
-    slower = [point for point in entry.quantiles if point.verdict == "slower"]
+    slower = [p for p in entry.quantiles if p.verdict == "slower" and p.runs_before >= FEWEST_BEFORE]
     if slower:
         told = ", ".join(f"{point.quantile} {human_s(point.estimate_s)}" for point in slower)
-        yield f"slower than every run of its level before: {told}"
+        yield f"slower than each of {min(point.runs_before for point in slower)} runs before: {told}"
 
 
 def _lasting(changes: Iterable[LevelChange], entry: Entry) -> Iterator[str]:

@@ -12,17 +12,15 @@ from testcard.reports.figure import Figure
 from testcard.reports.history.record import Entry, Track
 from testcard.reports.history.words import when
 
-_MOST_RUNS = 200
-"""What fits across a page; the JSON has them all."""
 
-
-def figures(track: Track, number: int) -> Iterator[Figure]:
+def figures(track: Track, number: int, most: int) -> Iterator[Figure]:
     """The charts of a track that was loaded; those with fewer than two points are left out.
 
     Args:
         number: of the track on its page.
+        most: runs that are drawn, the newest.
     """
-    shown = [entry for entry in track.entries if _stands(entry)][-_MOST_RUNS:]
+    shown = [entry for entry in track.entries if _stands(entry)][-most:]
     if len(shown) < 2:
         return
     legend = [(f"line-{name}", name) for name in QUANTILES]

@@ -78,17 +78,8 @@ def read(directory: Path) -> Past:
         RunFileError: there is no summary, or it is not one of ours, damaged, or of another version.
     """
     path = directory / NAME
-    if not path.is_file():
-        if (directory / RECORDS).is_file():
-            raise RunFileError(
-                f"{directory} holds no {NAME}: the run is still going on or was cut off; "
-                f"`testcard report {directory}` concludes it"
-            )
-        raise RunFileError(f"{directory} holds no {NAME}")
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise RunFileError(f"{path} is larger than any summary of ours, and was not read")
-        content = path.read_bytes()
+        content = _content(directory, path)
     except OSError as error:
         raise RunFileError(f"{path} cannot be read: {error.strerror}") from error
     data = _parsed(path, content)
@@ -106,6 +97,19 @@ def read(directory: Path) -> Past:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         told = str(error) if isinstance(error, _Wrong) else f"not what a summary holds ({type(error).__name__})"
         raise RunFileError(f"{path} is damaged: {told}") from error
+
+
+def _content(directory: Path, path: Path) -> bytes:
+    if path.is_file():
+        if path.stat().st_size > _MOST_BYTES:
+            raise RunFileError(f"{path} is larger than any summary of ours, and was not read")
+        return path.read_bytes()
+    if (directory / RECORDS).exists():
+        raise RunFileError(
+            f"{directory} holds no {NAME}: the run is still going on or was cut off; "
+            f"`testcard report {directory}` concludes it"
+        )
+    raise RunFileError(f"{directory} holds no {NAME}")
 
 
 class _Wrong(ValueError):

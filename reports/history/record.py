@@ -17,6 +17,8 @@ class QuantilePoint(Jsonable):
     estimate_s: float
     verdict: str
     """`slower`, `faster` or `same` than every run of the level before it; `first`: there is none; `not-judged`."""
+    runs_before: int
+    """Of the level, that it was held against: at most 20."""
     lower_s: float | None = None
     """One-sided confidence bounds, 95 % each, as the run states them; None: open."""
     upper_s: float | None = None

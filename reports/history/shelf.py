@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from testcard.core.errors import RunFileError
@@ -13,9 +13,9 @@ from testcard.reports.history.past import Past, read
 from testcard.reports.history.record import LeftOut
 
 
-def run_directories(folder: Path) -> Iterator[Path]:
+def run_directories(folder: Path, refused: Callable[[OSError], None]) -> Iterator[Path]:
     """The folder itself or those below it that hold a run; a link to another folder is not followed."""
-    for path, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder, onerror=refused):
         if NAME in files or RECORDS in files:
             folders.clear()
             yield Path(path)
@@ -31,7 +31,11 @@ def gather(folders: Sequence[Path]) -> tuple[list[Past], list[LeftOut]]:
     """
     found: dict[bytes, Past] = {}
     left_out: list[LeftOut] = []
-    for directory in _once(folders):
+
+    def refused(error: OSError) -> None:
+        left_out.append(LeftOut(str(error.filename), f"{error.filename} cannot be read: {error.strerror}"))
+
+    for directory in _once(folders, refused):
         try:
             past = read(directory)
         except RunFileError as error:
@@ -43,12 +47,12 @@ def gather(folders: Sequence[Path]) -> tuple[list[Past], list[LeftOut]]:
     return sorted(found.values(), key=lambda past: (past.started, str(past.directory))), left_out
 
 
-def _once(folders: Iterable[Path]) -> Iterator[Path]:
+def _once(folders: Iterable[Path], refused: Callable[[OSError], None]) -> Iterator[Path]:
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
-            raise RunFileError(f"{folder} is no folder: name the one that holds the run directories, `runs` say")
-        for directory in run_directories(folder):
+            raise RunFileError(f"there is no folder {folder}: name one that holds run directories")
+        for directory in run_directories(folder, refused):
             where = directory.resolve()
             if where not in seen:
                 seen.add(where)

@@ -3,8 +3,8 @@
 Rule 1: what broke, healed or moved between two runs is judged where `compare` judges it (reports/comparison.py).
 Rule 2: a run is held against what was last decided, not against one that could not see it. One that did not end
 complete is shown, and nothing is held against it; nor does a load count whose generator was late.
-Rule 3: a quantile is called slower only where it is slower than every run of its level before it: with a hundred nights
-behind it, a night that is slower than the last one is no news.
+Rule 3: a quantile is called slower only where it is slower than every run of its level before it, and that is news only
+where there are enough of them: of two nights one is always the slower.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
+from testcard.core.loadpart import Interval
 from testcard.core.outcome import FAIL, PASS, WARN
 from testcard.core.summary import LoadSummary, RequirementResult
 from testcard.reports.comparison import (
@@ -125,22 +126,16 @@ class Chronicle:
 
     def _quantiles(self, past: Past, load: LoadSummary, *, judged: bool) -> Iterator[QuantilePoint]:
         for name in QUANTILES:
-            if name not in load.latency_s:
-                continue
-            verdict = self._quantile(name, past, load) if judged else "not-judged"
-            bounds = (load.latency_bounds_s or {}).get(name)
-            yield QuantilePoint(
-                name,
-                load.latency_s[name],
-                verdict,
-                bounds.lower_s if bounds else None,
-                bounds.upper_s if bounds else None,
-            )
+            if name in load.latency_s:
+                verdict, before = self._quantile(name, past, load) if judged else ("not-judged", 0)
+                bounds = (load.latency_bounds_s or {}).get(name) or Interval()
+                yield QuantilePoint(name, load.latency_s[name], verdict, before, bounds.lower_s, bounds.upper_s)
 
-    def _quantile(self, name: str, past: Past, load: LoadSummary) -> str:
+    def _quantile(self, name: str, past: Past, load: LoadSummary) -> tuple[str, int]:
+        """The verdict on a quantile, and how many runs of its level it rests on."""
         bounds = (load.latency_bounds_s or {}).get(name)
         if bounds is None or bounds.lower_s is None or bounds.upper_s is None:
-            return "not-judged"  # too few samples to say anything of it, or an older version wrote them
+            return "not-judged", 0  # too few samples to say anything of it, or an older version wrote them
         level = self._levels[name]
         found = [
             moved.verdict
@@ -150,8 +145,8 @@ class Chronicle:
         level.append((past, load))
         self._look_for_change(name)
         if not found:
-            return "first"
-        return found[0] if len(set(found)) == 1 else "same"
+            return "first", 0
+        return (found[0] if len(set(found)) == 1 else "same"), len(found)
 
     def _look_for_change(self, name: str) -> None:
         level = self._levels[name]
