@@ -61,6 +61,7 @@ GOOD, BAD, BLIND = summary_of(), summary_of(broken=["image.size"]), summary_of(u
         ([GOOD, BAD, BAD], ["", "broke", ""], False),  # told once
         ([BAD, GOOD], ["", "healed"], False),
         ([GOOD, BLIND, BAD], ["", "unjudged", "broke"], True),
+        ([GOOD, BLIND, BLIND], ["", "unjudged", ""], False),
         ([GOOD, BLIND, GOOD], ["", "unjudged", ""], False),
         ([BAD, BLIND, GOOD], ["", "unjudged", "healed"], False),  # a run that could not see it hides nothing
         ([BAD, BLIND, BAD], ["", "unjudged", ""], False),
@@ -80,6 +81,33 @@ def test_a_requirement_breaks_and_heals_against_the_last_time_that_it_was_decide
     assert told == kinds
     assert history.regressed is regressed
     assert not regressed or "image.size broke" in track.regressions[0]
+
+
+KEPT, OPEN, REFUTED = (summary_of(load_of([0.5] * (400 - late) + [2.0] * late)) for late in (2, 22, 60))
+LATE = dataclasses.replace(REFUTED, load=load_of([0.5] * 340 + [2.0] * 60, validity="generator-late"))
+
+
+@pytest.mark.parametrize(
+    ("runs", "kinds", "regressed"),
+    [
+        ([REFUTED], [""], False),
+        ([KEPT, REFUTED], ["", "broke"], True),
+        ([KEPT, REFUTED, REFUTED], ["", "broke", ""], False),
+        ([KEPT, OPEN, REFUTED], ["", "unjudged", "broke"], True),
+        ([KEPT, OPEN, KEPT], ["", "unjudged", ""], False),
+        ([REFUTED, OPEN, KEPT], ["", "unjudged", "healed"], False),
+        ([KEPT, LATE], ["", ""], False),  # the generator was late, not the server
+        ([KEPT, LATE, REFUTED], ["", "", "broke"], True),
+    ],
+)
+def test_an_slo_breaks_and_heals_against_the_last_time_that_it_was_decided(
+    tmp_path: Path, runs: Sequence[Summary], kinds: list[str], regressed: bool
+) -> None:
+    """Of an SLO that was asked for; too few samples decide nothing."""
+    history = history_of(tmp_path, *nights(*runs))
+    (track,) = history.tracks
+    assert [next((c.kind for c in entry.changes), "") for entry in track.entries] == kinds
+    assert history.regressed is regressed
 
 
 USUAL = [1.0, 1.02, 0.98, 1.01, 1.0, 0.99, 1.0, 1.02, 0.98, 1.0]
