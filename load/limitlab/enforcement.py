@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from testcard.core import outcome
 from testcard.core.record import Finding, Record
 from testcard.core.runfile import Skip
-from testcard.load.limitlab.plan import BEYOND, IDENTIFY, LimitPlan
+from testcard.load.limitlab.plan import BEYOND, IDENTIFY, KEEP, LimitPlan
 from testcard.load.limitlab.reading import bodies_count, let_through, own, waves
 from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.standin import LIMITED
@@ -19,6 +19,8 @@ _SURE, _SAME = 0.95, 0.05
 _WINDOWS = ("fixed-clock", "fixed-first", "sliding-log", "stepped-window")
 """Kinds that admit the same number in every window; which of them it is does not matter here."""
 _MOST_SPANS = 12
+_ABOUT = 2
+"""Times its size, as much as a cap may let pass of one wave: places come back while the wave is sent."""
 
 
 def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
@@ -59,12 +61,24 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
         yield Finding(
             ENFORCED, held=True, expected=f"429 over {declared}", actual=actual, evidence=(refused[0].number,)
         )
+    if broken is None:
+        yield from _granted(read.records, limit)
+
+
+def _granted(records: Sequence[Record], limit: LimitPlan) -> Iterator[Finding]:
+    """Held where after a rest so many passed at once; a limit may be enforced over shorter spans as well."""
+    for wave in waves([record for record in records if record.stage == KEEP]):
+        passed = [one for one in wave if let_through(one)]
+        if len(passed) >= limit.requests:
+            yield Finding(GRANTED, held=True, evidence=(passed[-1].number,))
+            return
 
 
 def _may_be_a_cap(records: Sequence[Record]) -> bool:
-    """Whether something passed with everything that was refused: a cap never refuses when nothing is under way."""
-    every = waves(own(records))
-    return not any(all(one.outcome == LIMITED for one in wave) for wave in every)
+    """Whether every wave with a refusal in it let as many pass as a cap would, which has its places free by then."""
+    every = [[one.outcome == LIMITED for one in wave] for wave in waves(own(records))]
+    least = min((wave.count(False) for wave in every if any(wave)), default=0)
+    return _ABOUT * least >= max(wave.count(False) for wave in every)
 
 
 def _too_many(passed: Sequence[Record], limit: LimitPlan) -> tuple[int, int, int] | None:

@@ -35,7 +35,7 @@ class Promise(Jsonable):
     """When the server decided, on the clock of the observations."""
     promised_s: float
     wait_s: float
-    """Until the fitted limiter's next admission, from the decision."""
+    """Until the fitted limiter's next admission, from the answer: a slow one leaves less of the wait."""
     doubt_s: float
     """How uncertain that wait is."""
 
@@ -71,14 +71,21 @@ def promises(population: Population, past: Past) -> tuple[Promise, ...]:
     sets = population.sets[:: max(1, len(population.sets) // _SETS)]
     found: list[Promise] = []
     for number, wave in enumerate(past.waves):
-        promised = [one.promised_s for one in wave.observations if not one.admitted and one.promised_s is not None]
+        promised = [
+            (one.promised_s, one.answered_s)
+            for one in wave.observations
+            if not one.admitted and one.promised_s is not None
+        ]
         if promised:
             waits = _waits(population, sets, past, number)
             waits = waits[np.isfinite(waits)]
             if waits.size:
                 wait, doubt = float(np.median(waits)), float(np.ptp(np.quantile(waits, (0.1, 0.9))))
                 at = float(past.times[number])
-                found += [Promise(at, value, wait, doubt + 2 * past.jitter_s) for value in promised]
+                for value, answered in promised:
+                    under_way = max(0.0, answered - at)
+                    left = max(0.0, wait - under_way)
+                    found.append(Promise(at, value, left, doubt + 2 * past.jitter_s + under_way))
     return tuple(found)
 
 
