@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from testcard.core.limitlab import LimitSummary
 from testcard.core.record import Finding, Record
 from testcard.core.target import Limit
 from testcard.load.limitlab import LimitPlan
@@ -15,6 +17,7 @@ from testcard.load.limitlab.findings import findings
 from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE
 from testcard.load.limitlab.reading import bodies_count, kept_waits, most_within, observed
 from testcard.load.limitlab.replay import Read
+from testcard.load.limitlab.standin import as_refusals, explains, stand_in
 from testcard.load.limitlab.summary import LimitRecords
 from testcard.load.ratelimit import Fitted, Honesty, Part, kinds
 
@@ -62,6 +65,14 @@ FULL = [
     record(3, 0.1, "refused"),
     record(4, 0.2, "limited", wait="10"),
 ]
+
+
+def summary_of(records: list[Record]) -> LimitSummary:
+    """What stands in summary.json of them."""
+    collected = LimitRecords()
+    for one in records:
+        collected.add(one)
+    return collected.summary(PLAN, 1)
 
 
 def waits(*after: tuple[float, str], wait: str = "4") -> list[Record]:
@@ -140,6 +151,81 @@ def test_a_refusal_in_between_must_not_postpone() -> None:
     assert len(kept_waits([*first, *second])) == 2
 
 
+def bursts(*passed: int) -> list[Record]:
+    """After each window's rest so many passed at once, and the next was refused."""
+    found: list[Record] = []
+    for number, count in enumerate(passed):
+        at = 20.0 + 15.0 * number
+        for _ in range(count):
+            found.append(record(50 + len(found), at, "refused", stage=KEEP))
+        found.append(record(50 + len(found), at, "limited", stage=KEEP, wait="10"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        # as many as declared, both times
+        (bursts(3, 3), {"limit.enforced": True, "limit.exact": True, "limit.granted": True}),
+        # one more, both times
+        (bursts(4, 4), {"limit.enforced": True, "limit.exact": False, "limit.granted": True}),
+        # one more, once: the middle of two windows may have been met
+        (bursts(5, 3), {"limit.enforced": True, "limit.exact": True, "limit.granted": True}),
+        # far more, both times
+        (bursts(7, 8), {"limit.enforced": False}),
+        # fewer: a limit may be enforced over shorter spans
+        (bursts(2, 2), {"limit.enforced": True}),
+        # more than any limiter admits of a whole window and what lies around it
+        (bursts(10), {"limit.enforced": False}),
+    ],
+)
+def test_what_passes_after_a_rest_is_counted(records: list[Record], expected: dict[str, bool]) -> None:
+    """A limit is exact or not by what passes at once after a window's rest, more than once."""
+    assert outcomes([*FULL, *records]) == expected
+
+
+def strange(number: int, at: float, status: int) -> Record:
+    """A request that was answered with another status than before."""
+    outcome = "server-error" if status >= 500 else "refused"
+    return Record.from_json(record(number, at, "refused").to_json() | {"status": status, "outcome": outcome})
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        # twice something else than before
+        ([*FULL[:3], strange(4, 0.2, 503), strange(5, 0.2, 503)], "a 503"),
+        ([*FULL[:3], strange(4, 0.2, 403), strange(5, 0.2, 403)], "a 403"),
+        # once: anything may happen once
+        ([*FULL[:3], strange(4, 0.2, 503)], None),
+        # another status for a wrong body
+        ([*FULL[:3], strange(4, 0.2, 422), strange(5, 0.2, 422)], None),
+        # a 429 came as well: nothing stands in for it
+        ([*FULL, strange(5, 0.2, 503), strange(6, 0.2, 503)], None),
+        # from the first request on: what such requests are answered with
+        ([strange(1, 0.1, 503), strange(2, 0.2, 503), strange(3, 0.2, 503)], None),
+    ],
+)
+def test_what_may_stand_in_for_a_429(records: list[Record], expected: str | None) -> None:
+    """An answer stands in for the 429 where it came twice, not from the beginning, and no 429 came."""
+    assert stand_in(records, 3) == expected
+
+
+def test_an_outage_is_no_limiter() -> None:
+    """What came to stay is not held against the limit: no request passed after it."""
+    fitted = Fitted("fixed-first", 0.99, (), Part(3.0, 0.99), Part(10.0, 0.99), None, 3)
+    dead = [*FULL[:3], *(strange(4 + n, 0.2 + n, 503) for n in range(6))]
+    assert not explains(fitted, as_refusals(dead, "a 503"))
+    assert explains(fitted, as_refusals([*dead, record(20, 11.0, "refused")], "a 503"))
+
+
+def test_a_queue_is_told_from_a_limit_that_is_missing() -> None:
+    """Requests that wait for their turn may have been admitted at any moment between: they break nothing."""
+    slow = [replace(record(n, 0.1, "valid"), last_byte_s=4.0 * n) for n in range(1, 15)]
+    assert outcomes(slow) == {}
+    assert "queue" in summary_of(slow).notes[0]
+
+
 def test_bodies_that_do_not_count_are_no_observations() -> None:
     """Where only pictures use the limit up, refused bodies are left out of what the limiter is identified by."""
     free = [record(n, n * 0.1, "refused") for n in range(1, 8)]
@@ -175,9 +261,6 @@ def test_a_target_without_a_limited_key_is_refused(tmp_path: Path) -> None:
 
 def test_a_limit_summary_is_a_function_of_its_records() -> None:
     """The same records give the same summary, so that a run can be reported again."""
-    once, again = LimitRecords(), LimitRecords()
-    for one in [*FULL, *waits((5.0, "refused"))]:
-        once.add(one)
-        again.add(one)
-    assert once.summary(PLAN, 1) == again.summary(PLAN, 1)
-    assert once.summary(PLAN, 1).retry_after.with_header == 2
+    seen = [*FULL, *waits((5.0, "refused"))]
+    assert summary_of(seen) == summary_of(seen)
+    assert summary_of(seen).retry_after.with_header == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
@@ -9,12 +10,12 @@ from testcard.core import outcome
 from testcard.core.record import Finding, Record
 from testcard.core.runfile import Skip
 from testcard.load.limitlab.plan import BEYOND, IDENTIFY, KEEP, LimitPlan
-from testcard.load.limitlab.reading import bodies_count, let_through, own, waves
+from testcard.load.limitlab.reading import after_rest, bodies_count, let_through, own, waves
 from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.standin import LIMITED
 from testcard.load.ratelimit import CONCURRENCY
 
-ENFORCED, GRANTED = "limit.enforced", "limit.granted"
+ENFORCED, EXACT, GRANTED = "limit.enforced", "limit.exact", "limit.granted"
 _SURE, _SAME = 0.95, 0.05
 _WINDOWS = ("fixed-clock", "fixed-first", "sliding-log", "stepped-window")
 """Kinds that admit the same number in every window; which of them it is does not matter here."""
@@ -44,6 +45,16 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
         actual = f"{count} passed within {spans * limit.window_s:g} s"
         yield Finding(ENFORCED, held=False, expected=f"429 over {declared}", actual=actual, evidence=(last,))
         return
+    over = _over_after_rest(read.records, limit)
+    if over is not None and over > BEYOND:
+        actual = f"at least {limit.most_at_once + over} passed at once after each window's rest"
+        yield Finding(
+            ENFORCED, held=False, expected=f"429 over {declared}", actual=actual, evidence=(refused[-1].number,)
+        )
+        return
+    if over is not None and over >= 0 and limit.most_at_once == limit.requests and counting:
+        actual = f"{limit.requests + over} passed, each time that a window had gone by"
+        yield Finding(EXACT, held=over == 0, expected=declared, actual=actual, evidence=(refused[-1].number,))
     if not refused:
         pictures = sum(not one.violates for one in passed)
         reason = f"no 429 came, nor did more pass than a limiter of that limit may let through: {pictures} pictures did"
@@ -79,6 +90,20 @@ def _may_be_a_cap(records: Sequence[Record]) -> bool:
     every = [[one.outcome == LIMITED for one in wave] for wave in waves(own(records))]
     least = min((wave.count(False) for wave in every if any(wave)), default=0)
     return _ABOUT * least >= max(wave.count(False) for wave in every)
+
+
+def _over_after_rest(records: Sequence[Record], limit: LimitPlan) -> int | None:
+    """By how many more than the limit passed at once after a window without requests, the least of several times.
+
+    One such burst may meet the middle of two windows, several don't: they do not begin by the clock. What a bucket gets
+    back meanwhile is taken off.
+    """
+    found = []
+    for burst in after_rest(records, limit.window_s):
+        span = max(one.last_byte_s or 0.0 for one in burst) - min(one.sent_s or 0.0 for one in burst)
+        back = math.floor(span * limit.requests / limit.window_s)
+        found.append(sum(let_through(one) for one in burst) - limit.most_at_once - back)
+    return min(found) if len(found) > 1 else None
 
 
 def _too_many(passed: Sequence[Record], limit: LimitPlan) -> tuple[int, int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from testcard.core.record import Record
 from testcard.load.limitlab.plan import IDENTIFY, KEEP
 from testcard.load.ratelimit import Observation
 
+_NEARLY_S = 0.05
 TOLD = ("valid", "invalid", "refused", "limited")
 """Outcomes that tell something of a limiter."""
 
@@ -134,6 +136,21 @@ def kept_waits(records: Sequence[Record]) -> list[Kept]:
         if limited:
             refused, half = max(limited, key=lambda one: one.last_byte_s or 0.0), None
     return found
+
+
+def after_rest(records: Sequence[Record], window_s: float) -> Iterator[list[Record]]:
+    """What was sent to use the limit up, each time from a window without requests to the first refusal."""
+    burst: list[Record] = []
+    ended, open_ = -math.inf, False
+    for wave in waves(own(records)):
+        rested = wave[0].planned_s >= ended + window_s - _NEARLY_S
+        ended = max(one.last_byte_s or one.planned_s for one in wave)
+        if rested:
+            burst, open_ = [], wave[0].stage == KEEP
+        burst += wave
+        if open_ and any(one.outcome == "limited" for one in wave):
+            yield burst
+            open_ = False
 
 
 def most_within(times: Sequence[float], span_s: float) -> int:
