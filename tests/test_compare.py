@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from testcard import schemas
+from testcard.core.loadpart import Interval
 from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import Footer, Header, RunWriter
 from testcard.core.summary import LoadSummary
 from testcard.core.targetfile import profile_target
 from testcard.load import plan_load
-from testcard.reports.comparison import incomparable
+from testcard.reports.comparison import incomparable, shift
 
 AT = "2026-11-22T10:00:00Z"
 BODY = '{"prompt": "a cat"}'
@@ -145,3 +146,31 @@ def test_loads_of_other_kinds_are_not_compared(changes: dict[str, Any], reason: 
     found = incomparable(load, replace(load, **changes))
     assert (found or "").startswith(reason or "")
     assert (found is None) is (reason is None)
+
+
+@pytest.mark.parametrize(
+    ("new_s", "bounds", "verdict"),
+    [
+        (1.0, (0.99, 1.01), "same"),
+        (1.04, (1.03, 1.05), "same"),  # certain, and 4 % only
+        (1.06, (1.05, 1.07), "slower"),
+        (1.2, (1.005, 1.4), "same"),  # the intervals overlap
+        (1.2, (None, 1.4), "same"),  # an open end reaches everything
+        (0.94, (0.93, 0.95), "faster"),
+        (0.94, (0.93, None), "same"),
+        (0.96, (0.95, 0.97), "same"),
+    ],
+)
+def test_a_shift_is_certain_and_large_enough(
+    new_s: float, bounds: tuple[float | None, float | None], verdict: str
+) -> None:
+    """Disjoint confidence intervals and 5 %, from what the two summaries state."""
+    base = LoadSummary(
+        "steady", "ok", {}, 10.0, 10.0, 30.0, {"p95": 1.0}, {}, {}, latency_bounds_s={"p95": Interval(0.99, 1.01)}
+    )
+    new = replace(base, latency_s={"p95": new_s}, latency_bounds_s={"p95": Interval(*bounds)})
+    found = shift("p95", base, new)
+    assert found is not None
+    assert found.verdict == verdict
+    assert shift("p99", base, new) is None
+    assert shift("p95", base, replace(new, latency_bounds_s=None)) is None

@@ -244,9 +244,11 @@ def test_runs_that_differ_count_for_fewer(tmp_path: Path) -> None:
     assert upper("even", 10, 11, 9, 10, 12, 8) < 0.03 < 0.05 < upper("one", 60, 0, 0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("change_of", [{"stage": "20/s"}, {"samples_of": "glances"}, {"samples": 0, "misses": 0}])
+@pytest.mark.parametrize(
+    "change_of", [{"stage": "20/s"}, {"samples_of": "glances"}, {"samples": 0, "misses": 0}, {"asked": False}]
+)
 def test_what_is_no_sample_of_arrivals_is_not_added_up(tmp_path: Path, change_of: dict[str, Any]) -> None:
-    """The worst stage of each run, glances at a screen, and bounds that nothing was measured for."""
+    """The worst stage of each run, glances at a screen, bounds that nothing was measured for, or nobody asked for."""
     load = load_of(answers(random.Random(1)))
     odd = dataclasses.replace(load, slos=(dataclasses.replace(load.slos[0], **change_of),))
     assert track_of(tmp_path, summary_of(odd)).budgets == ()

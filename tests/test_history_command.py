@@ -93,6 +93,25 @@ def test_it_tells_what_changed_and_ends_with_1(tmp_path: Path) -> None:
     assert int(budget[1].replace(",", "")) == 12 * 600 + sum(range(14)) - 3 - 5
 
 
+def test_what_was_broken_before_is_not_forgotten(tmp_path: Path) -> None:
+    """Nothing new is no success where a requirement is still broken, a server slower, a budget overspent."""
+    dice = random.Random(1)
+    runs = [
+        summary_of(
+            load_of(answers(dice, scale=3.0 if night > 9 else 1.0)), days_ago=24 - night,
+            broken=["image.size"] if night > 9 else (),
+        )
+        for night in range(24)
+    ]  # fmt: skip
+    done = history(shelve(tmp_path / "runs", *runs), "--out", tmp_path)
+    assert done.returncode == 0
+    last = " ".join(done.stdout.partition("NO REGRESSION")[2].split())
+    for told in ("still broken: image.size", "slower than it was: p50 since", "overspent: p95<=1s"):
+        assert told in last, told
+    assert "is-inconclusive" in (tmp_path / "history.html").read_text().partition("<main>")[0].rpartition("<header")[2]
+    assert (tmp_path / "history.md").read_text().startswith("## ⚠️ NO REGRESSION")
+
+
 def test_what_is_written_fits_its_schema_and_holds_no_prompt(tmp_path: Path) -> None:
     """--json, history.json, the Markdown and the page: the same history, and nothing that a server or a user wrote."""
     runs = eventful(tmp_path)

@@ -10,6 +10,7 @@ from testcard.reports.markdown import code, fitting, plain, table_of
 from testcard.reports.table import Table
 
 _MOST_RUNS = 20
+_MARKS = {"kept": "✅", "inconclusive": "⚠️", "broken": "❌"}
 _MOST_LEFT_OUT = 20
 
 
@@ -20,7 +21,7 @@ def markdown(history: History) -> str:
 
 def _blocks(history: History) -> Iterator[str]:
     word, told = words.headline(history)
-    yield f"## {'❌' if history.regressed else '✅'} {word}: {plain(told)}"
+    yield f"## {_MARKS[words.tone(history)]} {word}: {plain(told)}"
     for track in history.tracks:
         yield from _track(track, history.window_s)
     if history.left_out:

@@ -33,7 +33,7 @@ def text(history: History, *, colour: bool, width: int) -> str:
     if history.left_out:
         paper.blank()
     word, told = words.headline(history)
-    paper.item(word, one_line(told), style=COLOURS["broken" if history.regressed else "kept"], gap=2)
+    paper.item(word, one_line(told), style=COLOURS[words.tone(history)], gap=2)
     return paper.text()
 
 

@@ -18,16 +18,43 @@ _MOST_IDS = 6
 
 
 def headline(history: History) -> tuple[str, str]:
-    """The verdict in a word or two, and in a sentence."""
+    """The verdict in a word or two, and in a sentence: what is new, or else what stands as it stood."""
     runs = sum(len(track.entries) for track in history.tracks)
     told = f"{_plural(runs, 'run')} of {_plural(len(history.tracks), 'kind')}"
     if history.left_out:
         told += f", {_plural(len(history.left_out), 'directory', 'directories')} left out"
-    if not history.regressed:
-        return "NO REGRESSION", told
-    worse = [track for track in history.tracks if track.regressions]
-    said = " · ".join(f"{track.name}, {title(track)}: {'; '.join(track.regressions)}" for track in worse)
-    return "REGRESSION", f"{said} ({told})"
+    said = [
+        f"{track.name}, {title(track)}: {'; '.join(lines)}"
+        for track in history.tracks
+        if (lines := track.regressions if history.regressed else tuple(standing(track)))
+    ]
+    if said:
+        told = f"{' · '.join(said)} ({told})"
+    return ("REGRESSION" if history.regressed else "NO REGRESSION"), told
+
+
+def tone(history: History) -> str:
+    """`broken`: something is new; `inconclusive`: nothing is, and not all is well; `kept`."""
+    if history.regressed:
+        return "broken"
+    return "inconclusive" if any(any(standing(track)) for track in history.tracks) else "kept"
+
+
+def standing(track: Track) -> Iterator[str]:
+    """What is not well with the newest run, new or not."""
+    if broken := still_broken(track):
+        yield f"still broken: {_some(broken)}"
+    last = {found.quantile: found for found in sorted(track.changes, key=lambda found: found.shown_at)}
+    now = [found for name in QUANTILES if (found := last.get(name)) is not None and found.verdict == "slower"]
+    if slower := [f"{found.quantile} since {when(found.at)}" for found in now]:
+        yield f"slower than it was: {', '.join(slower)}"
+    if refuted := [budget.id for budget in track.budgets if budget.verdict == "refuted"]:
+        yield f"overspent: {_some(refuted)}"
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
+    return f"{', '.join(ids[:_MOST_IDS])}{more}"
 
 
 def target(track: Track) -> str:
@@ -122,8 +149,7 @@ def news(entry: Entry) -> Iterator[str]:
     for kind, sign in _CHANGED.items():
         ids = [found.id for found in entry.changes if found.kind == kind]
         if ids:
-            more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
-            yield f"{sign} {kind}: {', '.join(ids[:_MOST_IDS])}{more}"
+            yield f"{sign} {kind}: {_some(ids)}"
     if entry.reason:
         yield entry.reason
 
