@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from array import array
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,13 @@ GOOD = ("valid", "invalid")
 """Outcomes of answers with a 2xx: those that latency is measured over."""
 
 
+_STARVED = tuple(
+    f"connect: [Errno {number}]"
+    for number in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
+)
+"""Failures that are this machine's: no open file, port or memory was left for one more connection."""
+
+
 class Tally:
     """Counts and spans; seconds, as eight bytes each."""
 
@@ -25,6 +33,8 @@ class Tally:
         self.first_byte = array("d")
         self.media = array("d")
         self.lag = array("d")
+        self.starved = 0
+        """Arrivals for whose connection this machine had nothing left."""
         self._first_planned: float | None = None
         self._last_sent: float | None = None
 
@@ -32,6 +42,7 @@ class Tally:
         """Count one arrival that has an outcome."""
         outcome, planned, sent = record.outcome or "lost", record.planned_s, record.sent_s
         self.count[outcome] = self.count.get(outcome, 0) + 1
+        self.starved += outcome == "broken" and (record.failure or "").startswith(_STARVED)
         if self._first_planned is None or planned < self._first_planned:
             self._first_planned = planned
         if sent is None:

@@ -32,6 +32,11 @@ def validity(
         stage: the run that is meant, where there were several.
     """
     remedy = _REMEDY.get(loop, "take a less busy machine")
+    if seen.starved:
+        return "generator-busy", (
+            f"this machine had no port, open file or memory left for {seen.starved:,} connections; take a lower "
+            "--rate, or workers on several hosts"
+        )
     if seen.lag:
         lag = quantile(sorted(seen.lag), 0.99)
         median = quantile(sorted(seen.latency), 0.5) if seen.latency else 0.0

@@ -5,6 +5,7 @@ A full disk is a limit on the size of one process's files, set in the middle (pr
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -196,3 +197,19 @@ def test_what_was_dropped_for_want_of_open_files_is_said_to_be_ours() -> None:
     load = conclude_load(plan, records, generator=generator)
     assert load.behaviour is None or load.behaviour.saturation is None
     assert "900 arrivals were dropped: 3 were under way already, and this machine allows no more open" in load.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("failure", "validity"),
+    [
+        (f"connect: [Errno {errno.EADDRNOTAVAIL}] Cannot assign requested address", "generator-busy"),
+        (f"connect: [Errno {errno.ECONNREFUSED}] Connection refused", "ok"),
+    ],
+)
+def test_a_machine_without_ports_left_certifies_nothing(failure: str, validity: str) -> None:
+    """What our own machine had no port for is no fault of the server's; a refused connection is none of ours."""
+    plan = plan_of(target_of("http://127.0.0.1:9/v1"), rate_per_s=100, duration_s=1.0)
+    good = replace(_SENT, status=200, outcome="valid", last_byte_s=0.2)
+    bad = replace(_SENT, status=None, outcome="broken", failure=failure)
+    load = conclude_load(plan, [*[good] * 99, bad], generator=Generator(cores=2, workers=(WorkerReport(0, True),)))
+    assert load.validity == validity
