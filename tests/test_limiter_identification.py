@@ -13,7 +13,7 @@ import pytest
 
 from testcard.core.target import Limit
 from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Observation
-from wild_limiters import KNOWN, LIARS, UNKNOWN, FixedClock, Log, Network, Truth, draw
+from wild_limiters import HEADERS, KNOWN, RECOGNISED, REFUSALS, UNKNOWN, FixedClock, Log, Network, Truth, draw
 
 DECLARED = Limit(10, 60.0)
 
@@ -25,7 +25,9 @@ def identify(truth: Truth, *, seed: int, requests: int = 60) -> tuple[Fitted, Ho
     now = 0.0
     while (probe := identification.next(now)) is not None:
         answers = list(network.send(max(now, probe.at_s), probe.count))
-        identification.add([Observation(one.sent, one.answered, one.admitted, one.promised) for one in answers])
+        identification.add(
+            [Observation(one.sent, one.answered, one.admitted, one.promised, one.by_date) for one in answers]
+        )
         now = max(one.answered for one in answers)
     return identification.verdict(), identification.honesty()[0], identification.sent, now
 
@@ -36,31 +38,46 @@ def told(kind: str, header: str) -> Truth:
     return Truth(kind, 10, 60.0, limiter, (0.02, 0.2), 0.0, header)
 
 
-def test_limiters_of_every_kind_are_identified() -> None:
-    """Of two drawn limiters of each kind at most two in all are taken for another; what is stated as sure is right."""
-    results = [(draw(number, seed=7), identify(draw(number, seed=7), seed=number)) for number in range(2 * len(KNOWN))]
+def test_a_limiter_of_every_kind_is_identified() -> None:
+    """Of one drawn limiter of each kind at most one is taken for another; what is stated as sure is right."""
+    results = [(draw(number, seed=7), identify(draw(number, seed=7), seed=number)) for number in range(len(KNOWN))]
     confusions = Counter((truth.kind, fitted.kind) for truth, (fitted, *_) in results)
-    assert sum(count for (true, said), count in confusions.items() if true == said) >= len(results) - 2, confusions
+    assert sum(count for (true, said), count in confusions.items() if true == said) >= len(results) - 1, confusions
     for truth, (fitted, _, requests, seconds) in results:
         assert requests <= 60
         assert seconds <= 760  # the last wave is sent before 720 s, and answered
         if fitted.confidence >= 0.95:
             assert fitted.kind == truth.kind, (truth, fitted)
     limits = sum(truth.right_limit(fitted.limit.value if fitted.limit else None) for truth, (fitted, *_) in results)
-    assert limits >= len(results) - 2
+    assert limits >= len(results) - 1
 
 
 @pytest.mark.parametrize("number", range(2))
 def test_a_kind_that_gateways_seldom_have_is_never_surely_another(number: int) -> None:
     """Interval refills and windows that move in steps are recognised, or not said to be sure."""
-    fitted, *_ = identify(draw(number, names=UNKNOWN, seed=7), seed=number)
+    fitted, *_ = identify(draw(number, names=UNKNOWN, seed=7), seed=number, requests=40)
     assert fitted.kind in (UNKNOWN[number], "unexplained") or fitted.confidence < 0.95
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "log-of-all",  # what it refuses fills the window as well
+        "bucket-of-all",  # what it refuses is paid for
+        "postponing",  # who asks while refused waits anew
+    ],
+)
+def test_refused_requests_that_count_are_told(kind: str) -> None:
+    """Where refused requests use up the limit or push it on, that is said, or nothing is."""
+    truth = draw(REFUSALS.index(kind), names=REFUSALS, seed=1)
+    fitted, *_ = identify(truth, seed=REFUSALS.index(kind))
+    assert fitted.kind == "unexplained" or (fitted.kind, fitted.refusals_count) == RECOGNISED[kind]
 
 
 def test_what_no_model_explains_is_called_unexplained() -> None:
     """A server that refuses by the toss of a coin is given no kind."""
     dice = random.Random(4)
-    identification = Identification(DECLARED, Bounds(60, 720.0), seed=1)
+    identification = Identification(DECLARED, Bounds(40, 720.0), seed=1)
     now = 0.0
     while (probe := identification.next(now)) is not None:
         sent = max(now, probe.at_s)
@@ -71,26 +88,20 @@ def test_what_no_model_explains_is_called_unexplained() -> None:
     assert fitted.limit is None
 
 
-@pytest.mark.parametrize("header", LIARS)
-def test_retry_after_is_judged_by_the_limiter_that_fits(header: str) -> None:
-    """Honest, four times too early, ten times too late, missing or made up: each is told, without a request more."""
-    fitted, honesty, *_ = identify(told("sliding-log", header), seed=3)
-    assert fitted.kind == "sliding-log"
-    assert honesty.verdict == header
-    if header in ("early", "late"):
-        assert honesty.ratio == pytest.approx({"early": 0.25, "late": 10.0}[header], rel=0.1)
-
-
-def test_what_a_header_says_changes_no_verdict() -> None:
-    """The same limiter behind an honest and a lying header is the same limiter."""
-    verdicts = [identify(told("fixed-clock", header), seed=5)[0] for header in ("honest", "late", "unrelated")]
-    assert verdicts[0] == verdicts[1] == verdicts[2]
-    assert verdicts[0].kind == "fixed-clock"
+def test_retry_after_is_judged_by_the_limiter_that_fits() -> None:
+    """Honest, early, late, missing or made up is told without a request more, and no header changes the limiter."""
+    found = {header: identify(told("sliding-log", header), seed=3, requests=30) for header in HEADERS}
+    for header, (fitted, honesty, *_) in found.items():
+        assert fitted == found["honest"][0]
+        assert honesty.verdict == told("sliding-log", header).heard, header
+    assert found["honest"][0].kind == "sliding-log"
+    assert found["early"][1].ratio == pytest.approx(0.25, rel=0.1)
+    assert found["late"][1].ratio == pytest.approx(10.0, rel=0.1)
 
 
 def test_an_identification_can_be_repeated() -> None:
     """The same seed and the same answers give the same requests and the same verdict."""
-    again = [identify(told("sliding-log", "missing"), seed=11, requests=30) for _ in range(2)]
+    again = [identify(told("sliding-log", "missing"), seed=11, requests=20) for _ in range(2)]
     assert again[0] == again[1]
 
 

@@ -255,6 +255,122 @@ class SubBuckets(Wild):
         raise AssertionError
 
 
+@dataclass
+class RefusedCounter(Counter):
+    """Counts before it asks, so that what it refuses fills the window as well."""
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        passes, wait = super().decide(now)
+        if not passes:
+            number = math.floor((now + self.shift) / self.window)
+            self.counts[number] = self.counts.get(number, 0) + 1
+        return passes, wait
+
+
+@dataclass
+class RefusedBucket(Wild):
+    """A bucket that pays for refusals too, down to a debt of `debt` tokens."""
+
+    burst: int
+    rate: float
+    debt: float
+    level: float = math.nan
+    last: float = 0.0
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        if math.isnan(self.level):
+            self.level, self.last = float(self.burst), now
+        self.level = min(self.burst, self.level + (now - self.last) * self.rate)
+        self.last = now
+        passes = self.level >= 1
+        self.level = max(-self.debt, self.level - 1)
+        return passes, 0.0 if passes else (1 - self.level) / self.rate
+
+
+@dataclass
+class Renewed(Wild):
+    """Redis' INCR and EXPIRE with every request: the count is forgotten only after a window without any."""
+
+    limit: int
+    window: float
+    until: float = -math.inf
+    used: int = 0
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        if now >= self.until:
+            self.used = 0
+        self.until = now + self.window
+        self.used += 1
+        return self.used <= self.limit, self.window
+
+
+@dataclass
+class Postponing(Wild):
+    """A log; whoever asks again while refused waits anew, `span` long or as long as the first time."""
+
+    limit: int
+    window: float
+    span: float | None
+    until: float = -math.inf
+    wait: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.log = Log(self.limit, self.window)
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        if now < self.until:
+            self.until = now + self.wait
+            return False, self.wait
+        passes, wait = self.log.decide(now)
+        if not passes:
+            self.wait = self.span or wait
+            self.until = now + self.wait
+        return passes, self.wait if not passes else 0.0
+
+
+@dataclass
+class Banning(Wild):
+    """Over the limit of a fixed window nothing passes for a time that no request prolongs."""
+
+    limit: int
+    window: float
+    span: float
+    until: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.first = FixedFirst(self.limit, self.window)
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        if now < self.until:
+            return False, self.until - now
+        passes, _ = self.first.decide(now)
+        if not passes:
+            self.until = now + self.span
+            self.first = FixedFirst(self.limit, self.window)
+        return passes, 0.0 if passes else self.span
+
+
+@dataclass
+class Shared(Wild):
+    """A log that somebody else uses as well."""
+
+    limit: int
+    window: float
+    others_per_s: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.log = Log(self.limit, self.window)
+        self.dice = random.Random(self.seed)
+        self.next = self.dice.expovariate(self.others_per_s)
+
+    def decide(self, now: float) -> tuple[bool, float]:
+        while self.next <= now:
+            self.log.decide(self.next)
+            self.next += self.dice.expovariate(self.others_per_s)
+        return self.log.decide(now)
+
+
 KNOWN = (
     "no-limit-seen",
     "fixed-clock",
@@ -267,6 +383,17 @@ KNOWN = (
     "concurrency",
 )
 UNKNOWN = ("interval-refill", "stepped-window")
+REFUSALS = ("log-of-all", "counter-of-all", "bucket-of-all", "renewed-window", "postponing", "banning", "shared")
+"""What refused requests change, and what others use."""
+RECOGNISED = {
+    "log-of-all": ("sliding-log", True),
+    "counter-of-all": ("sliding-counter", True),
+    "bucket-of-all": ("bucket", True),
+    "renewed-window": ("idle-window", True),
+    "postponing": ("lockout", True),
+    "banning": ("lockout", False),
+}
+"""By which kind they are recognised, and whether refused requests count then."""
 LIARS: dict[str, Callable[[float, random.Random], float | None]] = {
     "honest": lambda wait, _: max(1, math.ceil(wait)),
     "early": lambda wait, _: max(1, round(wait / 4)),
@@ -275,6 +402,11 @@ LIARS: dict[str, Callable[[float, random.Random], float | None]] = {
     "unrelated": lambda _, dice: dice.randint(1, 60),
 }
 """What Retry-After says of the true wait."""
+HEADERS = LIARS | {
+    "rounded-down": lambda wait, _: math.floor(wait),
+    "dated": lambda wait, dice: math.ceil(wait + (now := dice.random())) - math.floor(now),
+}
+"""The same, and two that are honest as well: whole seconds, and a date beside another."""
 
 
 @dataclass(frozen=True)
@@ -290,6 +422,11 @@ class Truth:
     service: float
     header: str
 
+    @property
+    def heard(self) -> str:
+        """What Retry-After should be judged as."""
+        return self.header if self.header in LIARS else "honest"
+
     def right_limit(self, value: float | None) -> bool:
         return self.limit is None or (value is not None and abs(value - self.limit) <= 0.05 * self.limit)
 
@@ -297,12 +434,21 @@ class Truth:
         return self.window is None or (value is not None and abs(value - self.window) <= 0.05 * self.window)
 
 
-def draw(number: int, *, rpm: int = 10, names: tuple[str, ...] = KNOWN, seed: int = 0) -> Truth:
-    """The limiter of a number: kinds in turn, everything else by chance."""
+def draw(
+    number: int,
+    *,
+    rpm: int = 10,
+    names: tuple[str, ...] = KNOWN,
+    seed: int = 0,
+    window_s: float | None = None,
+    headers: tuple[str, ...] = tuple(LIARS),
+) -> Truth:
+    """The limiter of a number: kinds in turn, everything else by chance; a window may be given."""
     dice = random.Random(f"{seed} {number} {rpm}")
     kind = names[number % len(names)]
     limit = max(2, round(rpm * (dice.uniform(0.5, 1.5) if dice.random() < 1 / 3 else 1.0)))
     window = dice.choice([60.0, 60.0, dice.uniform(10, 120), dice.uniform(10, 120)])
+    window = window_s or window
     shift, strict = dice.uniform(0, window), dice.random() < 0.5
     burst, factor = max(1, round(limit * dice.choice([1.0, 1.0, 0.3, 1.5]))), dice.choice([1.5, 2.0, 3.0])
     short, span = max(1, round(limit * dice.uniform(0.2, 0.5))), window * dice.uniform(0.03, 0.15)
@@ -319,17 +465,24 @@ def draw(number: int, *, rpm: int = 10, names: tuple[str, ...] = KNOWN, seed: in
         "concurrency": Parallel(limit),
         "interval-refill": Interval(limit, window / parts, max(1, limit // 4), shift),
         "stepped-window": SubBuckets(limit, window, parts, shift),
+        "log-of-all": Log(limit, window, counts_refused=True),
+        "counter-of-all": RefusedCounter(limit, window, shift, strict),
+        "bucket-of-all": RefusedBucket(burst, limit / window, dice.choice([0.0, 3.0, math.inf])),
+        "renewed-window": Renewed(limit, window),
+        "postponing": Postponing(limit, window, dice.choice([None, window / 2])),
+        "banning": Banning(limit, window, window * dice.uniform(0.5, 2.0)),
+        "shared": Shared(limit, window, limit / window * dice.uniform(0.2, 0.7), number),
     }
     counted = kind not in ("no-limit-seen", "concurrency")
     low = dice.uniform(0.02, 0.1)
     return Truth(
         kind=kind,
-        limit=(limit * 60 / window if kind == "bucket" else limit) if counted else None,
-        window=window if counted and kind != "bucket" else None,
+        limit=(limit * 60 / window if "bucket" in kind else limit) if counted else None,
+        window=window if counted and "bucket" not in kind else None,
         limiter=limiters[kind],
         jitter=(low, dice.uniform(low + 0.02, 0.2)),
         service=dice.uniform(0.8, 4.0) if kind == "concurrency" else dice.choice([0.0, dice.uniform(0.5, 3.0)]),
-        header=dice.choice(tuple(LIARS)),
+        header=dice.choice(headers),
     )
 
 
@@ -341,6 +494,9 @@ class Seen:
     answered: float
     admitted: bool
     promised: float | None
+    waits: float | None
+    """How long it would really have had to wait."""
+    by_date: bool = False
 
 
 @dataclass
@@ -370,4 +526,8 @@ class Network:
             if passes:
                 self.open.append(ends)
             back = ends + self._dice.uniform(low, high)
-            yield Seen(leaves, back, passes, None if passes else LIARS[self.truth.header](wait, self._liar))
+            if passes:
+                yield Seen(leaves, back, True, None, None)
+            else:
+                said = HEADERS[self.truth.header](wait, self._liar)
+                yield Seen(leaves, back, False, said, wait, self.truth.header == "dated")

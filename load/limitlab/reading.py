@@ -78,7 +78,8 @@ def observation(record: Record) -> Observation | None:
     if record.sent_s is None:
         return None
     ended = record.sent_s if record.last_byte_s is None else record.last_byte_s
-    return Observation(record.sent_s, ended, record.outcome != "limited", promised_s(record))
+    limited = record.outcome == "limited"
+    return Observation(record.sent_s, ended, not limited, promised_s(record), limited and form(record) == "date")
 
 
 def promised_s(record: Record) -> float | None:

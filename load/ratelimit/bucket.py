@@ -9,22 +9,26 @@ from testcard.load.ratelimit.window import began
 
 
 def bucket(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
-    """A bucket of `burst` tokens that fills evenly, `limit` in a window. Columns: burst, seconds a token.
+    """A bucket of `burst` tokens that fills evenly, `limit` in a window.
 
-    The token bucket and GCRA (ITU-T I.371, generic cell rate algorithm) are the same from outside.
+    Columns: burst, seconds a token, what a refused request costs (nothing, what is left, a token that is owed). The
+    token bucket and GCRA (ITU-T I.371, generic cell rate algorithm) are the same from outside.
     """
-    burst, gap = sets.T
+    burst, gap, refused = sets.T
     level, since = burst.copy(), -np.inf
     levels, moments = [level], [since]
     for wave, moment in enumerate(past.times):
         grown = np.minimum(burst, level + (moment - since) / gap)
         level = np.maximum(grown - past.passed_in(wave), 0.0)
+        turned = past.refused_in(wave)
+        if turned.any():
+            level = np.where((refused > 0) & (turned > 0), np.where(refused > 1, level - turned, 0.0), level)
         since = moment
         levels.append(level)
         moments.append(since)
     held = np.stack(levels, axis=1)[:, before]
     waited = at - np.array(moments)[before]
-    return np.floor(np.minimum(burst[:, None], held + waited / gap[:, None]) + 1e-9)
+    return np.floor(np.maximum(np.minimum(burst[:, None], held + waited / gap[:, None]), 0.0) + 1e-9)
 
 
 def interval_bucket(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:

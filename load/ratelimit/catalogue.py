@@ -5,6 +5,7 @@ from __future__ import annotations
 from testcard.core.target import Limit
 from testcard.load.ratelimit.bucket import bucket, concurrency, interval_bucket, unlimited
 from testcard.load.ratelimit.kind import Flags, Kind, Parameter
+from testcard.load.ratelimit.lockout import idle_window, lockout
 from testcard.load.ratelimit.observation import Floats
 from testcard.load.ratelimit.window import (
     burst_window,
@@ -21,6 +22,7 @@ UNEXPLAINED = "unexplained"
 CONCURRENCY = "concurrency"
 BUCKET = "bucket"
 INTERVAL = "interval-refill"
+LOCKOUT = "lockout"
 _FASTEST = 10.0
 """Times the declared rate: what is faster is not the limit that was declared."""
 _MOST_STEPS = 12
@@ -40,6 +42,7 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
 
     phase = Parameter("phase", "phase")
     flag = Parameter("reading", "choice", 0, 2)
+    refused = Parameter("refused", "choice", 0, 2)
     span = Parameter("span", "log", shortest / 4, longest / 2)
     return (
         Kind(UNLIMITED, "no limit seen", (), unlimited),
@@ -50,15 +53,21 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
         Kind(
             "sliding-log",
             "sliding log",
-            (limit, window, Parameter("refused", "choice", 0, 2)),
+            (limit, window, refused),
             sliding_log,
             sound=plausible,
         ),
-        Kind("sliding-counter", "sliding counter", (limit, window, phase, flag), sliding_counter, sound=plausible),
+        Kind(
+            "sliding-counter",
+            "sliding counter",
+            (limit, window, phase, flag, refused),
+            sliding_counter,
+            sound=plausible,
+        ),
         Kind(
             BUCKET,
             "bucket (token bucket, GCRA)",
-            (limit, Parameter("gap", "log", 1 / (4 * even), 4 / even, 1 / even)),
+            (limit, Parameter("gap", "log", 1 / (4 * even), 4 / even, 1 / even), Parameter("refused", "choice", 0, 3)),
             bucket,
         ),
         Kind(
@@ -77,7 +86,8 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
             sound=lambda sets: (
                 plausible(sets)
                 & (sets[:, 2] < sets[:, 1] / 2)
-                & (sets[:, 3] <= sets[:, 0] + sets[:, 4])
+                # An allowance of at least the limit is no more than a second tier.
+                & ((sets[:, 3] < sets[:, 0]) | (sets[:, 5] > 0))
                 & (sets[:, 4] <= 1.5 * sets[:, 0])
             ),
         ),
@@ -117,6 +127,28 @@ def kinds(declared: Limit) -> tuple[Kind, ...]:
             "sliding window that moves in steps",
             (limit, window, phase, Parameter("steps", "integer", _LEAST_STEPS, _MOST_STEPS)),
             stepped_window,
+            handicap=2.0,
+            sound=plausible,
+        ),
+        Kind(
+            LOCKOUT,
+            "sliding log with lockouts",
+            (
+                limit,
+                window,
+                Parameter("ban", "log", shortest, 2 * longest, declared.window_s),
+                Parameter("forgets", "choice", 0, 2),
+                refused,
+            ),
+            lockout,
+            handicap=2.0,
+            sound=plausible,
+        ),
+        Kind(
+            "idle-window",
+            "window that every request renews",
+            (limit, window, refused),
+            idle_window,
             handicap=2.0,
             sound=plausible,
         ),

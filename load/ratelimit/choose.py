@@ -66,6 +66,7 @@ class Council:
         self._groups: list[_Group] = []
         kinds: list[Ints] = []
         fine: list[tuple[float, ...]] = []
+        limits: list[Floats] = []
         for number, (population, share) in enumerate(zip(populations, tempered, strict=True)):
             if share < 2e-3:
                 continue
@@ -73,12 +74,15 @@ class Council:
             sets = population.sets[dice.choice(len(population.sets), count, replace=False)]
             self._groups.append(_Group(population.kind, sets, np.full(count, share / count)))
             kinds.append(np.full(count, len(self._groups) - 1))
+            column = population.kind.index("limit")
+            limits.append(sets[:, column] if column is not None else np.full(count, np.inf))
             fine += [(number, *row) for row in _coarse(population.kind, sets).tolist()]
         self._past, self._dice = past, dice
         self._weight = np.concatenate([group.weight for group in self._groups])
         self._weight /= self._weight.sum()
         self._kind = np.concatenate(kinds)
         self._fine = np.unique(np.array([hash(row) for row in fine]), return_inverse=True)[1]
+        self._limit = np.unique(np.concatenate(limits), return_inverse=True)[1]
 
     def rooms(self, past: Past, at: Floats, offset: float) -> Floats:
         """What each parameter set would admit at each moment."""
@@ -117,6 +121,14 @@ class Council:
         if kind_bits < _LITTLE:
             return self._look_ahead(now, horizon_s, most, costs, best, best_rate)
         return best
+
+    def confirm(self, now: float, horizon_s: float, count: int) -> Probe:
+        """The moment at which so many requests tell most of the limit, at whatever cost."""
+        at = _moments(now, horizon_s, _MOMENTS, self._dice)
+        outcomes = [np.clip(self.rooms(self._past, at, offset), 0, count).astype(int) for offset, _ in JITTER]
+        bits = self._information(outcomes, [share for _, share in JITTER], count + 1, self._limit)
+        found = int(np.argmax(bits))
+        return Probe(float(at[found]), count, float(bits[found]))
 
     def _look_ahead(
         self, now: float, horizon_s: float, most: int, costs: Costs, best: Probe, best_rate: float
@@ -180,7 +192,7 @@ def _coarse(kind: Kind, sets: Floats) -> Floats:
         values = sets[:, number]
         if parameter.name in ("limit", "short-limit"):
             columns.append(values)
-        elif parameter.name in ("window", "gap", "period"):
+        elif parameter.name in ("window", "gap", "period", "ban"):
             columns.append(np.round(np.log(values) / _FINE))
         elif parameter.name == "refused":
             columns.append(values)

@@ -79,7 +79,7 @@ def estimate(populations: Sequence[Population], shares: Floats, past: Past, decl
             window = _part(column["window"])
         if "surplus" in column:
             burst = _part(column["limit"] + column["surplus"])
-    counts = float(np.mean(column["refused"])) if "refused" in column else 0.5
+    counts = float(np.mean(column["refused"] > 0)) if "refused" in column else 0.5
     told = None if _UNTOLD < counts < 1 - _UNTOLD else counts > _UNTOLD
     return Fitted(kind, float(shares[leader]), tuple(others), limit, window, burst, passed, told)
 

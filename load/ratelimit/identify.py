@@ -29,12 +29,23 @@ _WRONG = 0.06
 """Below this likelihood of a wave, the wave contradicts the model."""
 _HOPELESS = 12.0
 """How much less of the log evidence a kind may have and still be looked at again."""
+_FORLORN = 20.0
+"""How much less of the log evidence makes it a waste of time to move the parameter sets of a kind about."""
 _INSTEAD = 5.0
 """How much less of the log evidence a kind may have than one that is contradicted, and be stated in its place."""
 _CHECKS = 3
 _LARGE = 0.5
 _PART = 0.08
 _RISK = 0.3
+_RESERVE = 4
+"""Requests kept beside those that a limit in doubt needs to be told."""
+_LITTLE_LIMIT = 0.3
+_HALVED, _DOUBT, _AT_ONCE = 4, 0.02, 0.02
+"""From how many requests on a wave is halved; unless a cap is as probable, or answers take such a share of a window."""
+_PATIENTLY = 1.8
+"""How much further ahead a moment is looked for at which all is forgotten: two windows of a sliding counter."""
+_SPANS = ("window", "period", "ban")
+"""Parameters that say for how long a limiter remembers."""
 _MOVES = 2
 _LIKELY, _STIRRED = 0.9, 8
 _WAVE_COST = 0.3
@@ -61,6 +72,10 @@ class Identification:
         self._waves: list[Wave] = []
         self._started: float | None = None
         self._populations = [Population.prior(kind, self._dice) for kind in kinds(declared)]
+        self._vain = [0] * len(self._populations)
+        """How often in a row a kind looked afresh for parameter sets, and found none that explain every wave."""
+        self._again = [0] * len(self._populations)
+        """How many waves there must be before it looks again."""
         self._passed_checks = 0
         self._checking = False
         self._past = Past(())
@@ -85,18 +100,23 @@ class Identification:
         self._checking = self._settled(shares)
         if self._checking and self._passed_checks >= _CHECKS:
             return None
-        now = max(now, self._rested())
-        council = Council(self._populations, shares, self._past, self._dice)
         horizon = min(rest_s, self._horizon_s(shares))
-        if self._checking:
-            return self._check(now, horizon, left, shares)
-        if self._queue and self._waves[-1].admitted == self._waves[-1].sent:
+        if self._queue and not self._checking and self._waves[-1].admitted == self._waves[-1].sent:
             pause, count = self._queue.pop(0)
             return Probe(now + pause, min(left, count))
         self._queue.clear()
+        now = max(now, self._rested(horizon / 1.3))
+        council = Council(self._populations, shares, self._past, self._dice)
+        if self._checking:
+            return self._check(now, horizon, left, shares)
+        if (top := self._doubted_limit(shares)) and left <= top + _RESERVE:
+            found = council.confirm(now, min(rest_s, _PATIENTLY * horizon), min(left, top))
+            if found.bits > _LITTLE_LIMIT:
+                return found
         costs = Costs(wave=_WAVE_COST, second=_PATIENCE * left / rest_s)
         probe = council.choose(now, horizon, min(left, 2 * self._declared.requests), costs)
-        return self._spread(probe, council, horizon / 1.3)
+        spread = self._spread(probe, council, horizon / 1.3)
+        return spread if spread is not probe else self._halved(probe, shares)
 
     def add(self, observations: Sequence[Observation]) -> None:
         """What became of the requests of the last probe."""
@@ -106,8 +126,10 @@ class Identification:
         surprised = self._checking and self._expected() < 3 * _WRONG
         if self._checking:
             self._passed_checks = 0 if surprised else self._passed_checks + 1
+        top = max(population.score for population in self._populations)
         for population in self._populations:
-            population.update(self._past, self._dice, _MOVES)
+            moves = _MOVES if top - population.score < _FORLORN else 0
+            population.update(self._past, self._dice, moves)
         self._restart(everything=surprised)
         if self.shares().max() > _LIKELY:
             self._leader().stir(self._past, self._dice, _STIRRED)
@@ -157,18 +179,32 @@ class Identification:
         self._queue = [(_PART * window_s, part), (_PART * window_s, max(1, probe.count - 2 * part))]
         return Probe(probe.at_s, part, probe.bits)
 
-    def _rested(self) -> float:
+    def _halved(self, probe: Probe, shares: Floats) -> Probe:
+        """Send half of a large wave first, the rest at once if all of it passes: else that would have been wasted.
+
+        Not where requests under way count, or where answers take so long that the rest would be another burst.
+        """
+        names = [population.kind.name for population in self._populations]
+        if probe.count < _HALVED or shares[names.index(CONCURRENCY)] > _DOUBT:
+            return probe
+        if self._past.service_s > _AT_ONCE * self._declared.window_s:
+            return probe
+        half = -(-probe.count // 2)
+        self._queue = [(0.0, probe.count - half)]
+        return Probe(probe.at_s, half, probe.bits)
+
+    def _rested(self, window_s: float) -> float:
         """When to ask again after requests that passed: what passes spread out is forgotten spread out, and tells."""
         last = self._waves[-1]
         if last.admitted < last.sent:
             return 0.0
-        return float(self._past.times[-1]) + _GAP * self._declared.window_s
+        return float(self._past.times[-1]) + _GAP * min(window_s, self._declared.window_s)
 
     def _horizon_s(self, shares: Floats) -> float:
         spans = [
             float(np.quantile(population.sets[:, column], 0.9))
             for population, share in zip(self._populations, shares, strict=True)
-            for column in [population.kind.index("window") or population.kind.index("period")]
+            for column in (population.kind.index(name) for name in _SPANS)
             if share > 0.01 and column is not None
         ]
         return 1.3 * max(spans, default=self._declared.window_s)
@@ -178,6 +214,14 @@ class Identification:
             return False
         fitted = self.verdict()
         return all(part is None or part.confidence >= _SURE_PARAMETER for part in fitted.parts())
+
+    def _doubted_limit(self, shares: Floats) -> int:
+        """How many requests would tell the limit; 0 where it is known, or the kind is in more doubt."""
+        fitted = self.verdict()
+        if shares.max() < _LIKELY or fitted.limit is None or fitted.limit.confidence >= _SURE_PARAMETER:
+            return 0
+        column = self._leader().kind.index("limit")
+        return 0 if column is None else int(np.quantile(self._leader().sets[:, column], 0.9)) + 1
 
     def _check(self, now: float, horizon_s: float, left: int, shares: Floats) -> Probe:
         """A wave whose outcome the winner knows: at a moment of no one's choosing, or close to the next admission."""
@@ -218,12 +262,15 @@ class Identification:
     def _restart(self, *, everything: bool) -> None:
         """Look afresh for parameter sets of the kinds that have none left which explains every wave."""
         scores = np.array([population.score for population in self._populations])
-        everything = everything or self._wrong(self._populations[int(np.argmax(scores))])
+        lost = self._wrong(self._populations[int(np.argmax(scores))])
         for number, population in enumerate(self._populations):
             if not population.kind.parameters or population.kind.name == CONCURRENCY:
                 continue
-            if (everything or scores.max() - scores[number] < _HOPELESS) and self._wrong(population):
+            due = len(self._waves) >= self._again[number] and (lost or scores.max() - scores[number] < _HOPELESS)
+            if (everything or due) and self._wrong(population):
                 population.restart(self._past, self._dice)
+                self._vain[number] = self._vain[number] + 1 if self._wrong(population) else 0
+                self._again[number] = len(self._waves) + self._vain[number]
 
     def _wrong(self, population: Population) -> bool:
         found = likelihood(population.kind, population.best()[None, :], self._past)

@@ -31,6 +31,8 @@ class Observation:
     """False: it was refused because of the limit."""
     promised_s: float | None = None
     """What Retry-After said, seconds from the answer; None where it said nothing usable."""
+    by_date: bool = False
+    """It said so by a date, which counts from another date: both are whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ class Past:
     def passed_in(self, wave: int) -> Floats:
         """How many passed in a wave: one number, or one a parameter set."""
         return self._passed[:, wave + 1] - self._passed[:, wave]
+
+    def refused_in(self, wave: int) -> Floats:
+        """How many were refused in a wave, likewise."""
+        return self._refused[:, wave + 1] - self._refused[:, wave]
 
 
 def round_trip_s(waves: Sequence[Wave]) -> float:

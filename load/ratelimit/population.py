@@ -7,6 +7,7 @@ past any longer it starts again from the prior, with a likelihood that is let in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,11 @@ _MOVES_PER_DEGREE = 4
 
 def likelihood(kind: Kind, sets: Floats, past: Past, first: int = 0) -> Floats:
     """Log likelihood of the answers of each wave from `first` on: one row a parameter set, one column a wave."""
-    order = past.order[first:]
     sent, admitted = past.sent[first:].astype(float), past.admitted[first:].astype(float)
-    hit = np.zeros((len(sets), len(order)))
+    hit = np.zeros((len(sets), len(sent)))
     near = np.zeros_like(hit)
-    for offset, share in JITTER:
-        room = kind.room(sets, past, (past.times[first:] + offset * past.jitter_s)[None, :], order)
+    rooms = spread(kind, sets, past, first, [offset for offset, _ in JITTER])
+    for room, (_, share) in zip(rooms, JITTER, strict=True):
         error = np.abs(np.clip(room, 0.0, sent) - admitted)
         hit += share * (error == 0)
         near += share * (error == 1)
@@ -45,6 +45,19 @@ def likelihood(kind: Kind, sets: Floats, past: Past, first: int = 0) -> Floats:
         (1 - _STRAY) * (hit * np.where(sent > 1, 1 - 2 * _OFF_BY_ONE, 1.0) + near) + _STRAY / (sent + 1)
     )
     return found
+
+
+def spread(kind: Kind, sets: Floats, past: Past, first: int, offsets: Sequence[float]) -> Floats:
+    """What each parameter set had room for at each wave from `first` on, decided so many jitters from where we put it.
+
+    Returns:
+        One layer an offset, one row a parameter set, one column a wave.
+    """
+    order = past.order[first:]
+    at = np.concatenate([past.times[first:] + offset * past.jitter_s for offset in offsets])
+    rooms = kind.room(sets, past, at[None, :], np.tile(order, len(offsets)))
+    found: Floats = np.broadcast_to(rooms, (len(sets), at.size)).reshape(len(sets), len(offsets), len(order))
+    return found.swapaxes(0, 1)
 
 
 def _log_mean(logs: Floats) -> float:
@@ -133,14 +146,7 @@ class Population:
         """
         sets = self.sets[self.scores >= self.scores.max() - _LIKELY]
         sent, admitted = past.sent.astype(float), past.admitted.astype(float)
-        rooms = np.stack(
-            [
-                np.clip(
-                    self.kind.room(sets, past, (past.times + offset * past.jitter_s)[None, :], past.order), 0.0, sent
-                )
-                for offset in _STRETCHED
-            ]
-        )
+        rooms = np.clip(spread(self.kind, sets, past, 0, _STRETCHED), 0.0, sent)
         wrong = (admitted < rooms.min(axis=0)) | (admitted > rooms.max(axis=0))
         return int(wrong.sum(axis=1).min())
 

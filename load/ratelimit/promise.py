@@ -25,6 +25,8 @@ _SETS = 24
 _STEPS = 240
 _RELATED = 0.5
 _VARIED_S = 2.0
+_MOSTLY, _LOOSELY = 2 / 3, 0.15
+"""So many of the promises must follow a rule, each within this share of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,20 @@ class Promise(Jsonable):
     """Until the fitted limiter's next admission, from the answer: a slow one leaves less of the wait."""
     doubt_s: float
     """How uncertain that wait is."""
+    by_date: bool = False
+    """Whether it was said by a date."""
 
     @property
     def error_s(self) -> float:
         """Seconds too late, or below 0 too early, beyond what whole seconds and the doubt explain."""
         error = self.promised_s - self.wait_s
-        slack = _WHOLE_S + self.doubt_s
+        slack = self.whole_s + self.doubt_s
         return error - slack if error > slack else min(0.0, error + slack)
+
+    @property
+    def whole_s(self) -> float:
+        """How far rounding alone may put it from the truth."""
+        return _WHOLE_S * (1 + self.by_date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def promises(population: Population, past: Past) -> tuple[Promise, ...]:
     found: list[Promise] = []
     for number, wave in enumerate(past.waves):
         promised = [
-            (one.promised_s, one.answered_s)
+            (one.promised_s, one.by_date, one.answered_s)
             for one in wave.observations
             if not one.admitted and one.promised_s is not None
         ]
@@ -82,10 +91,10 @@ def promises(population: Population, past: Past) -> tuple[Promise, ...]:
             if waits.size:
                 wait, doubt = float(np.median(waits)), float(np.ptp(np.quantile(waits, (0.1, 0.9))))
                 at = float(past.times[number])
-                for value, answered in promised:
+                for value, by_date, answered in promised:
                     under_way = max(0.0, answered - at)
                     left = max(0.0, wait - under_way)
-                    found.append(Promise(at, value, left, doubt + 2 * past.jitter_s + under_way))
+                    found.append(Promise(at, value, left, doubt + 2 * past.jitter_s + under_way, by_date))
     return tuple(found)
 
 
@@ -111,12 +120,26 @@ def _verdict(found: Sequence[Promise], errors: Floats) -> str:
     early, late = float((errors < 0).mean()), float((errors > 0).mean())
     if early + late <= _FEW:
         return HONEST
-    waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
-    if waits.std() > _VARIED_S and (promised.std() == 0 or np.corrcoef(waits, promised)[0, 1] < _RELATED):
+    if not _related(found):
         return UNRELATED
     if early >= _CLEARLY * late:
         return EARLY
     return LATE if late >= _CLEARLY * early else UNRELATED
+
+
+def _related(found: Sequence[Promise]) -> bool:
+    """Whether the promises are the waits times some factor, or longer by some time, or grow with them at all."""
+    waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
+    varied = waits.std() > _VARIED_S
+    if varied and promised.std() == 0:
+        return False
+    factor = float(np.median(promised / np.maximum(waits, _WHOLE_S / 2)))
+    doubt, whole = np.array([one.doubt_s for one in found]), np.array([one.whole_s for one in found])
+    times = np.abs(promised - factor * waits) <= whole + factor * doubt + _LOOSELY * promised
+    longer = np.abs(promised - waits - np.median(promised - waits)) <= whole + doubt
+    if max(times.mean(), longer.mean()) >= _MOSTLY:
+        return True
+    return bool(varied and np.corrcoef(waits, promised)[0, 1] >= _RELATED)
 
 
 def _waits(population: Population, sets: Floats, past: Past, number: int) -> Floats:

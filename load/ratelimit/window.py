@@ -45,12 +45,13 @@ def sliding_log(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
 def sliding_counter(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
     """The window before counts by the share of it that a sliding window would still hold.
 
-    Columns: limit, window, phase, whether the request itself is added before the estimate is compared.
+    Columns: limit, window, phase, whether the request itself is added before the estimate is compared, whether
+    refused requests count.
     """
-    limit, window, phase, strict = sets.T
+    limit, window, phase, strict, refused = sets.T
     start = began(at, window, phase)
-    current = past.since(start, before)
-    previous = past.since(start - window[:, None], before) - current
+    current = past.since(start, before, refused=refused)
+    previous = past.since(start - window[:, None], before, refused=refused) - current
     rest = limit[:, None] - current - previous * (1 - (at - start) / window[:, None])
     return np.where(strict[:, None] > 0, np.floor(rest + 1e-9), np.ceil(rest - 1e-9))
 
