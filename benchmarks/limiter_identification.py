@@ -101,7 +101,8 @@ def identify(which: tuple[int, int], *, drawn: Draw) -> Result:
         promised += [(one.promised, one.waits) for one in answers if one.promised is not None and one.waits]
         now = max(one.answered for one in answers) + 0.01
     fitted, (honesty, _) = identification.verdict(), identification.honesty()
-    recognised = (fitted.kind, fitted.refusals_count) == RECOGNISED.get(truth.kind)
+    name, counts = RECOGNISED.get(truth.kind, (truth.kind, None))
+    recognised = fitted.kind == name and fitted.refusals_count in (counts, None)
     spared = truth.kind not in KNOWN and fitted.kind == "unexplained"
     return Result(
         seed=seed,
@@ -111,7 +112,7 @@ def identify(which: tuple[int, int], *, drawn: Draw) -> Result:
         fitted=fitted.kind,
         said=str(fitted),
         confidence=fitted.confidence,
-        kind_right=fitted.kind == truth.kind or recognised or spared,
+        kind_right=spared or (recognised if truth.kind in RECOGNISED else fitted.kind == truth.kind),
         limit_right=truth.right_limit(fitted.limit.value if fitted.limit else None),
         window_right=truth.right_window(fitted.window_s.value if fitted.window_s else None),
         refusals=honesty.refusals,

@@ -393,7 +393,7 @@ RECOGNISED = {
     "postponing": ("lockout", True),
     "banning": ("lockout", False),
 }
-"""By which kind they are recognised, and whether refused requests count then."""
+"""By which kind they are recognised, and whether refused requests count then, if that is told."""
 LIARS: dict[str, Callable[[float, random.Random], float | None]] = {
     "honest": lambda wait, _: max(1, math.ceil(wait)),
     "early": lambda wait, _: max(1, round(wait / 4)),
