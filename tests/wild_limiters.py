@@ -495,7 +495,7 @@ class Seen:
     admitted: bool
     promised: float | None
     waits: float | None
-    """How long it would really have had to wait."""
+    """How long it would really have had to wait, from the answer."""
     by_date: bool = False
 
 
@@ -530,4 +530,4 @@ class Network:
                 yield Seen(leaves, back, True, None, None)
             else:
                 said = HEADERS[self.truth.header](wait, self._liar)
-                yield Seen(leaves, back, False, said, wait, self.truth.header == "dated")
+                yield Seen(leaves, back, False, said, max(0.0, wait - back + arrives), self.truth.header == "dated")
