@@ -127,7 +127,7 @@ class Contract:
                 return None
             return "not-judged", f"no {name.replace('_', ' ')} key: set {keyring.variable(name)}"
         na, missing = "not-applicable", "not-judged"
-        declare = f"the burst that it takes needs --confirm-host {target.host}"
+        declare = f"it takes a burst: pass --confirm-host {target.host}"
         checks: dict[str, tuple[bool, str, str]] = {
             "bearer": (target.auth == "bearer", na, 'the target asks for no key (auth = "none")'),
             "format": (name in target.response_formats, na, f"the target does not declare {name}"),

@@ -167,7 +167,7 @@ class Session:
             except TestcardError as error:
                 self.fatal = self.fatal or error
                 return
-            if not request.credentialed and exchange.succeeded:
+            if not request.credentialed and (exchange.succeeded or (exchange.status or 0) >= 500):
                 return
             if request.violations and request.credentialed and (exchange.succeeded or transient(exchange)):
                 return

@@ -167,3 +167,18 @@ def test_a_proxy_of_another_kind_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UsageError, match="socks5"):
         made.send(ask())
     made.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "bare"),
+    [
+        (HEAD + b"Content-Length: 2\r\n\r\n", False),
+        ((HEAD + b"Content-Length: 2\r\n\r\n").replace(b"\r\n", b"\n"), True),
+        (HEAD + b"Content-Length: 2\n\r\n", True),  # one line of them
+        (HEAD + b"Content-Length: 2\r\n\n", True),  # the empty one
+    ],
+)
+def test_the_line_ends_of_a_head_are_seen(head: bytes, bare: bool) -> None:
+    """A line that ends in LF alone is noticed, although the answer is read; what a body holds is no line."""
+    found = exchange(head + b"\n\n")
+    assert (found.status, found.bare_lf) == (200, bare)

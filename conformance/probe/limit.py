@@ -185,7 +185,7 @@ LIMIT = Probe(
     requires=_ENFORCED,
     key="limited",
     judges=_JUDGED,
-    gives=frozenset({"error.rate-limit"}),
+    gives=frozenset({"error.rate-limit", "error.retry-after-ms"}),
     cost=_cost,
     run=_run,
 )

@@ -47,7 +47,7 @@ def _run(session: Session) -> None:
         session.find(finding)
     chosen = shown[:_MOST]
     if not chosen:
-        session.find(Skip("media.refetch", outcome.NOT_JUDGED, "no picture came by url"))
+        session.find(Skip("media.refetch", outcome.NOT_JUDGED, _why_none(session)))
         return
     for picture in chosen:
         if session.closed:
@@ -56,6 +56,14 @@ def _run(session: Session) -> None:
         if _unclear(again):
             reason = f"a picture could not be fetched once more: {again.failure or again.status}"
             session.find(Skip("media.refetch", outcome.NOT_JUDGED, f"{reason} (record {again.number})"))
+
+
+def _why_none(session: Session) -> str:
+    """Why there is nothing to fetch again, and what can be done about it."""
+    none = "no answer brought a url that gave a picture"
+    if "response_formats" in session.contract.assumed:
+        return f"{none}, rightly if none is offered: declare response_formats in [target]"
+    return f"{none}: generate.url and media.fetch say what came in its place"
 
 
 def _shown(exchange: Exchange) -> Iterator[_Shown]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from testcard.cli.supply import unjudged_sentence
 from testcard.conformance import Tally, gate
 from testcard.core import outcome
 from testcard.core.outcome import Signals, exit_code, verdict
@@ -121,7 +122,7 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
             )
             if part
         ),
-        advice=_advice(header, footer, results, bounds, stale, load, reason)[:_MOST_ADVICE],
+        advice=_advice(header, footer, results, bounds, stale, load, reason, code)[:_MOST_ADVICE],
         ended_at=footer.ended_at if footer else None,
         ended=ended,
         requirements=results if names else None,
@@ -193,15 +194,15 @@ def _headline(
     if code == 4:
         open_bounds = [bound.id for bound in bounds if bound.verdict == "inconclusive"]
         return reason or f"too few samples to decide {_some(open_bounds)}"
-    unjudged = [row.id for row in results if row.outcome == outcome.NOT_JUDGED]
+    unjudged = [row for row in results if row.outcome == outcome.NOT_JUDGED]
     if code == 3:
-        return f"{len(unjudged)} requirements were left unjudged: {_some(unjudged)}"
+        return f"{len(unjudged)} requirements were left unjudged: {_some([row.id for row in unjudged])}"
     kept = sum(row.outcome == outcome.PASS for row in results)
-    rest = f", {len(unjudged)} not judged" if unjudged else ""
+    rest = f"; {unjudged_sentence(unjudged)}" if unjudged else ""
     certified = f"; {_some([bound.id for bound in bounds])} certified" if bounds else ""
     warned = sum(row.outcome == outcome.WARN for row in results)
     should = f"; {warned} SHOULD {'does' if warned == 1 else 'do'} not" if warned else ""
-    return f"{kept} requirements hold{should}{rest}{certified}" if results else f"nothing broken{certified}"
+    return f"{kept} requirements hold{should}{certified}{rest}" if results else f"nothing broken{certified}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -217,6 +218,7 @@ def _advice(
     stale: Sequence[str],
     load: LoadSummary | None,
     reason: str | None,
+    code: int,
 ) -> tuple[str, ...]:
     """What to do next, the most important first."""
     if reason and footer is not None and footer.ended == "unanswered":
@@ -229,11 +231,9 @@ def _advice(
     if len(broken) > _MOST_FIXES:
         said.append(f"and {len(broken) - _MOST_FIXES} more that are broken")
     said += [f"{bound.id}: {bound.advice}" for bound in bounds if bound.verdict == "inconclusive" and bound.advice]
-    by_reason: dict[str, list[str]] = {}
-    for row in results:
-        if row.outcome == outcome.NOT_JUDGED and row.reason:
-            by_reason.setdefault(row.reason, []).append(row.id)
-    said += [f"to judge {_some(names)}: {why}" for why, names in by_reason.items()]
+    unjudged = [row for row in results if row.outcome == outcome.NOT_JUDGED]
+    if unjudged and code != 0:  # of a run that is kept, the headline says it
+        said.append(unjudged_sentence(unjudged))
     if load is not None and load.validity != "ok":
         said.append("the load generator could not keep its plan: its figures describe this machine, not the target")
     options = header.options or {}

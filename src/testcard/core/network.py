@@ -145,7 +145,7 @@ def has_bare_lf(received: Iterable[bytes]) -> bool:
     Args:
         received: the bytes of an answer, from its first on.
     """
-    data = b"".join(received).lstrip(b"\r\n")  # empty lines in front belong to no head
+    data = b"".join(received)
     head = _HEAD_END.search(data)
     return head is not None and _BARE_LF.search(data, 0, head.end()) is not None
 
