@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from isal import isal_zlib
@@ -35,6 +36,9 @@ class Container:
     """How much stands behind its end and belongs to nothing."""
 
 
+_WHOLE = Container()
+
+
 def kind_of(data: bytes) -> str | None:
     """`png`, `jpeg` or `webp` by the first bytes, or None."""
     if data.startswith(PNG_SIGNATURE):
@@ -48,7 +52,7 @@ def kind_of(data: bytes) -> str | None:
 
 def walk(kind: str, data: bytes) -> Container:
     """Walk through a file of that kind."""
-    return {"png": _png, "jpeg": _jpeg, "webp": _webp}[kind](data)
+    return _WALKS[kind](data)
 
 
 def _png(data: bytes) -> Container:
@@ -63,7 +67,7 @@ def _png(data: bytes) -> Container:
         if isal_zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
             return Container(f"the checksum of the PNG's {name.decode('ascii', 'replace')} chunk is wrong")
         if name == b"IEND":
-            return Container(trailing_bytes=len(data) - end)
+            return Container(trailing_bytes=len(data) - end) if end < len(data) else _WHOLE
         position = end
     return Container("the PNG has no IEND chunk: it is truncated")
 
@@ -92,3 +96,6 @@ def _webp(data: bytes) -> Container:
     if len(data) < end:
         return Container(f"the WebP announces {end} bytes and has {len(data)}")
     return Container(trailing_bytes=max(0, len(data) - end - end % 2))
+
+
+_WALKS: dict[str, Callable[[bytes], Container]] = {"png": _png, "jpeg": _jpeg, "webp": _webp}

@@ -17,14 +17,16 @@ exchange where one of these looks finds anything wrong has no likeness, and is j
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import Any
 
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge.limit import contradiction
 from testcard.conformance.judge.response import leak_in
 from testcard.conformance.picture import decoded, inspect
-from testcard.core.exchange import Exchange, Response
+from testcard.core.exchange import Exchange, Request, Response
 from testcard.core.record import Picture
 
 AS_IT_CAME = frozenset(
@@ -42,9 +44,17 @@ _INLINE = re.compile(rb'"b64_json"\s*:\s*"')
 _PROMPT = re.compile(rb'"prompt"\s*:\s*"[^"\\]*"')
 _MOST_AROUND = 4096
 """Bytes of an answer beside its pictures: what says more speaks of itself."""
-_request = attrgetter(
-    "method", "path", "headers", "key", "authorization", "presented", "in_the_clear", "judges", "requirement",
-    "violations", "may_refuse", "images", "parts",
+
+
+def _all_but(kind: type, *names: str) -> Callable[[Any], tuple[Any, ...]]:
+    """The values of a dataclass; a field that is added later is among them."""
+    return attrgetter(*[field.name for field in fields(kind) if field.name not in names])
+
+
+_request = _all_but(Request, "case", "body")
+_exchange = _all_but(
+    Exchange, "request", "number", "request_id", "sent_headers", "at", "planned_s", "sent_s", "first_byte_s",
+    "last_byte_s", "response", "received_at",
 )  # fmt: skip
 
 
@@ -56,6 +66,8 @@ class Likeness:
     """The same for all that are alike."""
     pictures: tuple[Picture, ...]
     """This exchange's own."""
+    given_id: str | None
+    """Its own X-Request-Id."""
 
 
 def likeness(exchange: Exchange, contract: Contract) -> Likeness | None:
@@ -71,8 +83,9 @@ def likeness(exchange: Exchange, contract: Contract) -> Likeness | None:
     headers = _headers(exchange, response, contract)
     body = _split(response.body) if headers is not None else None
     request = _PROMPT.split(asked.body or b"")
-    if body is None or len(request) > 2:
+    if headers is None or body is None or len(request) > 2:
         return None
+    lines, given_id = headers
     around, texts = body
     pictures, seen = list[Picture](), list[object]()
     for text in texts:
@@ -88,10 +101,10 @@ def likeness(exchange: Exchange, contract: Contract) -> Likeness | None:
         return None
     sent = tuple([line for line in exchange.sent_headers if line[1] != exchange.request_id])
     key = (
-        around, headers, tuple(seen), tuple(request), int(exchange.received_at), sent, exchange.url, exchange.attempt,
-        _request(asked),
+        around, lines, tuple(seen), tuple(request), int(exchange.received_at), sent,
+        _exchange(exchange), _request(asked),
     )  # fmt: skip
-    return Likeness(key, tuple(pictures))
+    return Likeness(key, tuple(pictures), given_id)
 
 
 def _split(body: bytes) -> tuple[tuple[bytes, ...], list[memoryview]] | None:
@@ -110,10 +123,16 @@ def _split(body: bytes) -> tuple[tuple[bytes, ...], list[memoryview]] | None:
     if not texts or size + len(body) - begin > _MOST_AROUND:
         return None
     around.append(body[begin:])
-    return None if any(b"prompt" in part for part in around) else (tuple(around), texts)
+    for part in around:
+        if b"prompt" in part or b"\\" in part:  # or spelt in another way
+            return None
+    return tuple(around), texts
 
 
-def _headers(exchange: Exchange, response: Response, contract: Contract) -> tuple[object, ...] | None:
+def _headers(
+    exchange: Exchange, response: Response, contract: Contract
+) -> tuple[tuple[object, ...], str | None] | None:
+    """What judges see of the header lines, and the answer's id."""
     lines, counted, given = list[object](), False, None
     for name, text in response.headers:
         kind = _KINDS.get(name) or _kind(name)
@@ -128,7 +147,7 @@ def _headers(exchange: Exchange, response: Response, contract: Contract) -> tupl
     if counted and contradiction(response) is not None:
         return None
     lines.append((bool(given), given == exchange.request_id))
-    return tuple(lines)
+    return tuple(lines), given
 
 
 def _kind(name: str) -> str:

@@ -61,7 +61,7 @@ class Alike:
         values["first_byte_s"] = round(exchange.first_byte_s, 6)
         values["last_byte_s"] = last_byte_s
         values["pictures"] = [picture.to_json() for picture in likeness.pictures]
-        given = response.header("x-request-id")
+        given = likeness.given_id
         ending = Ending(
             exchange.number, "valid", values["images"], sent_s, last_byte_s,
             tuple([picture.sha256 for picture in likeness.pictures]), None if given == exchange.request_id else given,

@@ -1,7 +1,7 @@
 """Which pictures of a load are decoded to the last pixel. Of every one the headers and checksums are verified.
 
 Decoding takes ten times as long as everything else about a picture. So that judging keeps up on one core with what
-is received on another, it may take about a twentieth of that core, and be done fifty times a second at most: to all
+is received on another, it may take about a twentieth of that core, and be done twenty times a second at most: to all
 pictures of a small load, to every k-th of a large one. Of n decoded pictures that were chosen whatever they hold, at
 least one shows what a share p of all has, but for a chance of (1 - p)**n: 300 are enough for 1 % at 95 %.
 """
@@ -14,8 +14,9 @@ from testcard.core.quantity import size_px
 from testcard.load.plan import LoadPlan
 
 _CORE_SHARE = 0.05
-_MOST_PER_S = 50.0
-"""1,500 in half a minute. Of pictures so small that more of them cost nothing, more would say nothing."""
+_MOST_PER_S = 20.0
+"""600 in half a minute: what one in 200 has is missed once in twenty times. Of pictures so small that more of them
+cost nothing, more would say little."""
 _DECODE_S = 40e-6
 _DECODE_S_PER_PIXEL = 19e-9
 """Measured with benchmarks/load_throughput.py's pictures; a machine that is half as fast spends twice the share."""
