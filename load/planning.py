@@ -320,6 +320,11 @@ def require_within(plan: LoadPlan, limit: Limit | None) -> None:
     if limit is None or plan.keeps(limit):
         return
     burst = f" (burst {limit.burst:g})" if limit.burst else ""
+    if plan.limit is not None:
+        raise UsageError(
+            f"--scenario {plan.scenario} goes over the declared limit of {limit.requests} requests in "
+            f"{limit.window_s:g} s{burst} on purpose: pass --above-limit"
+        )
     raise UsageError(
         f"{pace(plan)}: the plan exceeds the declared limit of {limit.requests} requests in "
         f"{limit.window_s:g} s{burst}; {allowance(plan, limit)}; change that, or pass --above-limit"

@@ -86,8 +86,8 @@ def test_liars_are_named_and_nobody_else(tmp_path: Path) -> None:
         if not ({*kind.breaks} & {*said} if kind.breaks else not said)
     }
     assert wrong == {}
-    assert found[Unavailable]["limit.enforced"].startswith("a 503 came in its place")
-    assert found[HangsUp]["limit.enforced"].startswith("a closed connection came in its place")
+    assert found[Unavailable]["limit.enforced"].startswith("a 503 in its place")
+    assert found[HangsUp]["limit.enforced"].startswith("a closed connection in its place")
 
 
 def lab(folder: Path, base_url: str, **fields: Any) -> tuple[str, ...]:

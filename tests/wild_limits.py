@@ -330,6 +330,16 @@ class Epoch(_Says):
         return str(int(time.time()) + wait)
 
 
+@breaking("error.retry-after-ms")
+class TwoWaits(Bounded):
+    """A tenth of the wait in milliseconds, where OpenAI's SDKs look first."""
+
+    def limited(self, wait: int) -> Reply:
+        reply = super().limited(wait)
+        reply.headers.append(("retry-after-ms", str(100 * wait)))
+        return reply
+
+
 @breaking("limit.retry-after-honest")
 class Guesses(_Says):
     """1 to 3 s, at random."""
@@ -396,6 +406,14 @@ class ByAddress(Bounded):
     def limit(self, ask: Ask) -> Reply | None:
         wait = self.limiter.take("127.0.0.1", time.time())
         return self.over(ask, wait) if wait is not None else None
+
+
+@breaking("limit.exact")
+class OneMore(Bounded):
+    """Compares before it counts: one more passes than is declared."""
+
+    def counting(self) -> Limiter:
+        return SlidingLog(self.requests + 1, self.window_s)
 
 
 @honest

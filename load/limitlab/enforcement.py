@@ -30,7 +30,7 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
     refused = [record for record in own(read.records) if record.outcome == LIMITED]
     if read.instead is not None:
         numbers = tuple(record.number for record in refused[:3])
-        instead = f"{read.instead} came in its place, {len(refused)} times"
+        instead = f"{read.instead} in its place, {len(refused)} times"
         yield Finding(ENFORCED, held=False, expected=f"429 over {declared}", actual=instead, evidence=numbers)
         return
     if refused and CONCURRENCY in (read.fitted.kind, *read.fitted.alternatives) and _may_be_a_cap(read.records):

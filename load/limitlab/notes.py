@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from testcard.conformance.ratelimit import number
 from testcard.core.record import Record
 from testcard.load.limitlab import reading
 from testcard.load.limitlab.replay import Read
@@ -13,16 +12,13 @@ from testcard.load.limitlab.standin import LIMITED
 _QUEUED_S = 1.0
 _QUEUED = 5.0
 """Times the fastest answer: slower ones, where nothing was refused, may have stood in a queue."""
-_APART_S = 2.0
 
 
 def notes(read: Read) -> Iterator[str]:
     """A sentence each."""
     own = reading.own(read.records)
-    refused = [record for record in own if record.outcome == LIMITED]
-    if not refused:
+    if not any(record.outcome == LIMITED for record in own):
         yield from _queued([record for record in own if reading.let_through(record)])
-    yield from _milliseconds(refused)
 
 
 def _queued(passed: Sequence[Record]) -> Iterator[str]:
@@ -34,16 +30,3 @@ def _queued(passed: Sequence[Record]) -> Iterator[str]:
             f"Nothing was refused, and answers took from {took[0]:.2g} s to {took[-1]:.2g} s: what is too much may "
             "stand in a queue instead."
         )
-
-
-def _milliseconds(refused: Sequence[Record]) -> Iterator[str]:
-    """openai-python and openai-node look at retry-after-ms first (see load/crowd/policies.toml)."""
-    for record in refused:
-        raw, promised = reading.headers(record).get("retry-after-ms"), reading.promised_s(record)
-        value = number(raw, duration=False) if raw is not None else None
-        if value is not None and promised is not None and abs(value / 1000 - promised) > _APART_S:
-            yield (
-                f"retry-after-ms says {value / 1000:g} s where Retry-After says {promised:g} s (record "
-                f"{record.number}): OpenAI's SDKs obey the former."
-            )
-            return

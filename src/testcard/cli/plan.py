@@ -99,6 +99,15 @@ def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) 
     }
 
 
+def _named(load: LoadPlan, *, open_loop: bool) -> str:
+    """What keeps a limit or exceeds it."""
+    from testcard.load import pace
+
+    if load.limit is not None:
+        return "the search"
+    return f"{load.rate_per_s:g}/s" if open_loop else pace(load)
+
+
 def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
     from testcard.load import allowance, highest_rate_per_s, pace
     from testcard.load.mix import told
@@ -109,7 +118,7 @@ def _load(target: Target, load: LoadPlan) -> dict[str, Any]:
         keeps = load.keeps(declared)
         open_loop = load.loop == "open" and load.search is None
         limit = (
-            f"{f'{load.rate_per_s:g}/s' if open_loop else pace(load)} {'keeps' if keeps else 'EXCEEDS'} the "
+            f"{_named(load, open_loop=open_loop)} {'keeps' if keeps else 'EXCEEDS'} the "
             f"key's limit of {declared.requests} requests in {declared.window_s:g} s"
         )
         if open_loop:
