@@ -28,10 +28,10 @@ from wild_limits import (
     AlwaysOne,
     Bounded,
     CountsRefusals,
-    FourProcesses,
     HangsUp,
     Jittered,
     NeverLess,
+    OneMore,
     OnlyPicturesCount,
     SometimesUnavailable,
     Unavailable,
@@ -43,7 +43,7 @@ TRIED: tuple[type[Bounded], ...] = (
     # what comes over the limit is no 429
     Unavailable, HangsUp,
     # more passes than is declared
-    FourProcesses,
+    OneMore,
     # the wait is too short; a refusal postpones it; headers that never change
     AlwaysOne, CountsRefusals, NeverLess,
     # honest: 503s at random, a jitter, only pictures count

@@ -232,7 +232,7 @@ class Unlimited(Bounded):
         return None
 
 
-@breaking("limit.enforced")
+@breaking("limit.enforced", "limit.exact")
 class TwoProcesses(Bounded):
     """Two processes with a counter each take the connections as they come: the limit doubles."""
 
