@@ -5,6 +5,7 @@ The whole table, over some hundreds of limiters: benchmarks/limiter_identificati
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -13,7 +14,34 @@ import pytest
 
 from testcard.core.target import Limit
 from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Observation
-from wild_limiters import HEADERS, KNOWN, RECOGNISED, REFUSALS, UNKNOWN, FixedClock, Log, Network, Truth, draw
+from testcard.load.ratelimit.catalogue import kinds
+from testcard.load.ratelimit.observation import Past, Wave
+from testcard.load.ratelimit.population import spread
+from wild_limiters import (
+    HEADERS,
+    KNOWN,
+    RECOGNISED,
+    REFUSALS,
+    UNKNOWN,
+    Bucket,
+    FixedClock,
+    FixedFirst,
+    Gcra,
+    Interval,
+    Log,
+    Network,
+    Postponing,
+    RefusedBucket,
+    RefusedCounter,
+    Renewed,
+    Rolling,
+    SubBuckets,
+    Truth,
+    TwoLogs,
+    Wild,
+    draw,
+)
+from wild_limiters import Counter as WildCounter
 
 DECLARED = Limit(10, 60.0)
 
@@ -36,6 +64,41 @@ def told(kind: str, header: str) -> Truth:
     """A limiter of 10 requests in 60 s whose Retry-After is of a given sort."""
     limiter = FixedClock(10, 60.0, 17.0) if kind == "fixed-clock" else Log(10, 60.0)
     return Truth(kind, 10, 60.0, limiter, (0.02, 0.2), 0.0, header)
+
+
+@pytest.mark.parametrize(
+    ("name", "limiter", "parameters"),
+    [
+        ("fixed-clock", FixedClock(10, 60.0, 15.0), (10, 60, 0.75)),
+        ("fixed-first", FixedFirst(10, 60.0), (10, 60)),
+        ("sliding-log", Log(10, 60.0), (10, 60, 0)),
+        ("sliding-log", Log(10, 60.0, counts_refused=True), (10, 60, 1)),
+        ("sliding-counter", WildCounter(10, 60.0, 15.0, strict=True), (10, 60, 0.75, 1, 0)),
+        ("sliding-counter", RefusedCounter(10, 60.0, 15.0, strict=False), (10, 60, 0.75, 0, 1)),
+        ("bucket", Bucket(5, 0.2), (5, 5, 0)),
+        ("bucket", Gcra(5, 0.2), (5, 5, 0)),
+        ("bucket", RefusedBucket(5, 0.2, 0.0), (5, 5, 1)),  # a refusal costs what is left
+        ("bucket", RefusedBucket(5, 0.2, math.inf), (5, 5, 2)),  # a refusal costs a token, owed if need be
+        ("rolling", Rolling(10, 60.0, 3.0), (10, 60, 10, 5, 4, 0)),
+        ("two-tier", TwoLogs(10, 60.0, 4, 6.0), (10, 60, 4, 6, 0, 0, 0)),
+        ("interval-refill", Interval(10, 15.0, 2, 0.0), (10, 15, 0, 2)),
+        ("stepped-window", SubBuckets(10, 60.0, 4, 0.0), (10, 60, 0, 4)),
+        ("lockout", Postponing(10, 60.0, 20.0), (10, 60, 20, 0, 1)),
+        ("idle-window", Renewed(10, 10.0), (10, 10, 1)),
+    ],
+)
+def test_a_model_admits_what_the_limiter_admits(name: str, limiter: Wild, parameters: tuple[float, ...]) -> None:
+    """With the true parameters a model has room for exactly what somebody else's limiter let through."""
+    dice = random.Random(5)
+    at, waves = 0.0, []
+    for _ in range(300):
+        at += dice.choice([0.3, 3.0, 12.0, 90.0]) * dice.uniform(0.5, 1.5)
+        waves.append(Wave(tuple(Observation(at, at, limiter.decide(at)[0]) for _ in range(dice.randint(1, 4)))))
+    past = Past(waves)
+    kind = next(one for one in kinds(DECLARED) if one.name == name)
+    room = spread(kind, np.array([parameters], dtype=float), past, 0, [0.0])[0, 0]
+    assert 30 < past.admitted.sum() < past.sent.sum() - 30  # there is something to explain
+    assert np.clip(room, 0, past.sent).tolist() == past.admitted.tolist()
 
 
 def test_a_limiter_of_every_kind_is_identified() -> None:

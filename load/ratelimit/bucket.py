@@ -19,7 +19,7 @@ def bucket(sets: Floats, past: Past, at: Floats, before: Ints) -> Floats:
     levels, moments = [level], [since]
     for wave, moment in enumerate(past.times):
         grown = np.minimum(burst, level + (moment - since) / gap)
-        level = np.maximum(grown - past.passed_in(wave), 0.0)
+        level = np.maximum(grown - past.passed_in(wave), np.minimum(grown, 0.0))  # what is owed stays owed
         turned = past.refused_in(wave)
         if turned.any():
             level = np.where((refused > 0) & (turned > 0), np.where(refused > 1, level - turned, 0.0), level)

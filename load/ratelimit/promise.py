@@ -118,13 +118,20 @@ def honesty(found: Sequence[Promise], refusals: int) -> Honesty:
 
 def _verdict(found: Sequence[Promise], errors: Floats) -> str:
     early, late = float((errors < 0).mean()), float((errors > 0).mean())
-    if early + late <= _FEW:
+    if early + late <= _FEW or _close(found):
         return HONEST
     if not _related(found):
         return UNRELATED
     if early >= _CLEARLY * late:
         return EARLY
     return LATE if late >= _CLEARLY * early else UNRELATED
+
+
+def _close(found: Sequence[Promise]) -> bool:
+    """Whether the promises are right on the whole, and usually to the second: a few that are off prove no lie."""
+    waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
+    usual = float(np.median(np.abs(promised - waits)))
+    return abs(float(promised.sum() - waits.sum())) <= _FEW * float(waits.sum()) and usual <= found[0].whole_s
 
 
 def _related(found: Sequence[Promise]) -> bool:
