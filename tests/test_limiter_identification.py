@@ -17,9 +17,11 @@ from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Obs
 from testcard.load.ratelimit.catalogue import kinds
 from testcard.load.ratelimit.observation import Past, Wave
 from testcard.load.ratelimit.population import spread
+from testcard.load.ratelimit.promise import Promise, honesty
 from wild_limiters import (
     HEADERS,
     KNOWN,
+    LIARS,
     RECOGNISED,
     REFUSALS,
     UNKNOWN,
@@ -153,13 +155,23 @@ def test_what_no_model_explains_is_called_unexplained() -> None:
     assert fitted.limit is None
 
 
+@pytest.mark.parametrize("header", HEADERS)
+def test_promises_are_judged_as_a_whole(header: str) -> None:
+    """Honest in each form, early, late, missing or made up: the promises of one limiter tell which."""
+    dice = random.Random(3)
+    waits = [dice.uniform(1, 55) for _ in range(30)]
+    told = [(wait, HEADERS[header](wait, dice)) for wait in waits]
+    found = [Promise(0.0, said, wait, 0.4, header == "dated") for wait, said in told if said is not None]
+    assert honesty(found, len(waits)).verdict == (header if header in LIARS else "honest")
+
+
 def test_retry_after_is_judged_by_the_limiter_that_fits() -> None:
-    """Honest, early, late, missing or made up is told without a request more, and no header changes the limiter."""
-    found = {header: identify(told("sliding-log", header), seed=3, requests=30) for header in HEADERS}
-    for header, (fitted, honesty, *_) in found.items():
-        assert fitted == found["honest"][0]
-        assert honesty.verdict == told("sliding-log", header).heard, header
-    assert found["honest"][0].kind == "sliding-log"
+    """Early and late are measured without a request more, and no header changes the limiter."""
+    found = {header: identify(told("sliding-log", header), seed=3, requests=30) for header in ("early", "late")}
+    for header, (fitted, judged, *_) in found.items():
+        assert fitted == found["late"][0]
+        assert judged.verdict == header
+    assert found["late"][0].kind == "sliding-log"
     assert found["early"][1].ratio == pytest.approx(0.25, rel=0.1)
     assert found["late"][1].ratio == pytest.approx(10.0, rel=0.1)
 
@@ -172,8 +184,8 @@ def test_an_identification_can_be_repeated() -> None:
 
 def test_without_a_refusal_the_number_that_passed_is_told() -> None:
     """No limit seen is worded as a number of requests, never as the absence of a limit."""
-    fitted, honesty, requests, _ = identify(draw(0, seed=7), seed=0)
+    fitted, judged, requests, _ = identify(draw(0, seed=7), seed=0)
     assert fitted.kind == "no-limit-seen"
     assert fitted.at_least == requests
-    assert honesty.verdict == "not-judged"
+    assert judged.verdict == "not-judged"
     assert np.isfinite(fitted.confidence)
