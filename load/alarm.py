@@ -19,6 +19,7 @@ from gevent.hub import Waiter
 from gevent.monkey import get_original
 
 _sleep = get_original("time", "sleep")
+_MOST_AT_ONCE = 8
 _LONGEST_S = 0.25  # so that the thread notices a stop
 # time.h and sys/timerfd.h of Linux; Python has names for them from 3.13 on.
 _CLOCK_MONOTONIC, _ABSOLUTE, _CLOSE_ON_EXEC, _NONBLOCKING = 1, 1, 0o2000000, 0o4000
@@ -36,6 +37,7 @@ class Alarm:
     def __init__(self, times: Sequence[float], stopped: Event) -> None:
         self._stopped = stopped
         self._waiter = Waiter()
+        self._passed = 0
         self._clock: _TimerFile | _Thread
         if sys.platform == "linux":
             self._clock = _TimerFile(self._ring)
@@ -44,11 +46,17 @@ class Alarm:
         stopped.rawlink(self._stop)
 
     def wait_until(self, due: float) -> bool:
-        """Wait for one of the times; returns True if it was stopped."""
-        while time.monotonic() < due and not self._stopped.is_set():
+        """Wait for one of the times; returns True if it was stopped.
+
+        Whoever is behind does not wait, but lets the event loop look after the answers every now and then: their
+        stamps must not wait until all that is overdue has been sent.
+        """
+        self._passed += 1
+        while (time.monotonic() < due or self._passed > _MOST_AT_ONCE) and not self._stopped.is_set():
             self._clock.set(due)
             self._waiter.get()
             self._waiter.clear()
+            self._passed = 0
         return bool(self._stopped.is_set())
 
     def close(self) -> None:
@@ -105,7 +113,9 @@ class _Thread:
         self._thread = gevent.get_hub().threadpool.spawn(self._sleep)
 
     def set(self, due: float) -> None:
-        """It knows all times."""
+        """It knows all times, and has rung for those that are past."""
+        if due <= time.monotonic():
+            self._watcher.send()
 
     def close(self) -> None:
         self._thread.wait()

@@ -36,14 +36,18 @@ class Messages:
         self._before, *after = head(like.method, target.base_url + like.path, lines).split(marker.encode())
         self._after = after[0] if after else b""
         self._marked = bool(after)
-        self._shown = [(line[0], None if line[1] == marker else line[1]) for line in redactor.headers(lines)]
+        shown = [(line[0], line[1]) for line in redactor.headers(lines)]
+        self._named = [name for name, value in shown if value == marker][:1]
+        place = next((place for place, line in enumerate(shown) if line[1] == marker), len(shown))
+        self._shown = tuple(shown[:place]), tuple(shown[place + 1 :])
 
     def next(self, body: bytes) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
         """A new request id, the header lines as they are shown, and the message."""
         request_id = next(self._ids)
         own = request_id.encode() if self._marked else b""
         message = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, own, self._after, len(body), body)
-        shown = tuple([(name, request_id if value is None else value) for name, value in self._shown])
+        before, after = self._shown
+        shown = (*before, *[(name, request_id) for name in self._named], *after)
         return request_id, shown, message
 
 

@@ -243,3 +243,27 @@ def test_a_request_that_does_not_fit_at_once_arrives_whole(asker: Asker) -> None
     assert [reply["failure"] for reply in found] == [None, None]
     assert host.bodies == [8 << 20] * 2
     assert host.connections == 1
+
+
+_BEHIND = """
+from gevent import monkey; monkey.patch_all()
+import gevent, os, time
+from gevent.event import Event
+from testcard.load.alarm import Alarm
+reading, writing = os.pipe()
+read = []
+watcher = gevent.get_hub().loop.io(reading, 1)
+watcher.start(lambda: read.append(os.read(reading, 1)))
+os.write(writing, b"x")
+late = [time.monotonic() - 1.0 + number / 1e6 for number in range(100)]
+alarm = Alarm(late, Event())
+seen = [(alarm.wait_until(due), len(read))[1] for due in late]
+alarm.close()
+assert seen[0] == 0 and seen[20] == 1, seen
+"""
+
+
+def test_whoever_is_behind_still_reads_answers() -> None:
+    """A hundred overdue arrivals are not sent in one go: what came in meanwhile is read, and stamped, in between."""
+    done = subprocess.run([sys.executable, "-c", _BEHIND], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
