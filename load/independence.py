@@ -18,10 +18,11 @@ the order of arrival:
   variance of n (1 - rho) / (1 + rho) independent ones (Bayley and Hammersley, The "Effective" Number of Independent
   Observations in an Autocorrelated Time Series, 1946).
 
-Those over half of the bound are looked at as well, but at most the slowest 4 (1 - q) of all: a queue that is long stays
-long for a while, and what is late while it never falls below half is one spell. Where hardly any arrival is over the
-bound, spells are taken to last as long as those near it. Where nothing comes near, the slowest share 1 - q of all is
-looked at, only to say so.
+Those over 0.4 of the bound are looked at as well, but at most the slower half: a queue that is long stays long for a
+while. Where these come together, what is late while latency never falls below is one spell, and spells are taken to
+last as long as these do: in a run that is lucky few are late, and singly. A few long spells among many short ones count
+for fewer, as many exponential ones as have the same mean square. Where nothing comes near, the slowest share 1 - q of
+all is looked at, only to say so.
 A spell that never came in a run cannot be seen in it.
 """
 
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -39,7 +41,7 @@ SIGNIFICANCE = 0.001
 _FEWEST = 3  # late arrivals that can show anything
 _EXACT = 2_000  # above, the number of runs is as good as normal
 _CLOSE = 0.5
-_NEAR_SHARES = 4  # of what may be late
+_NEAR = 0.4
 _FEW, _MOST_DEGREES = 1e-9, 10_000
 
 
@@ -49,7 +51,7 @@ class Dependence:
 
     arrivals: int
     late: int
-    """Over the level that was looked at: the bound, or about half of it."""
+    """Over the level that was looked at: the bound, or 0.4 of it."""
     spells: int
     """In which these came."""
     over: int
@@ -77,20 +79,22 @@ def dependence(spans: Sequence[float], *, q: float, bound_s: float) -> Dependenc
         return None
     ordered = sorted(spans)
     # Where half of all are near it, that is no spell but how the server is.
-    level = min(bound_s, max(bound_s / 2, quantile(ordered, max(0.5, 1 - _NEAR_SHARES * (1 - q)))))
+    level = min(bound_s, max(_NEAR * bound_s, quantile(ordered, 0.5)))
     over, near = ([span > least for span in spans] for least in (bound_s, level))
-    together = [late for late in (over, near) if _together(late)]
-    if together:
-        apart = _spells(near, _close(near))
-        if sum(over) >= _FEWEST:
-            close = _close(over)
-            spells = sum(
-                after - before > close and apart[after] != apart[before]
-                for before, after in itertools.pairwise(_places(over))
-            )
-            return Dependence(n, sum(over), 1 + spells, 1 + spells, _autocorrelation(together[0]), near=True)
-        with_over = len({apart[place] for place in _places(over)})
-        return Dependence(n, sum(near), len(set(apart.values())), with_over, _autocorrelation(near), near=True)
+    wide = _together(near)
+    if wide or _together(over):
+        close, apart = _close(over), _spells(near, _close(near)) if wide else {}
+        sizes: list[int] = []
+        before: int | None = None
+        for place in _places(over):
+            if before is None or (place - before > close and (not wide or apart[place] != apart[before])):
+                sizes.append(0)
+            sizes[-1], before = sizes[-1] + 1, place
+        spells = _as_exponential(sizes)
+        if not wide:
+            return Dependence(n, sum(over), spells, spells, _autocorrelation(over), near=True)
+        of_near = _as_exponential(list(Counter(apart.values()).values()))
+        return Dependence(n, sum(near), of_near, spells, _autocorrelation(near), near=True)
     if sum(near) >= _FEWEST:
         return None
     slowest = [span > quantile(ordered, q) for span in spans]
@@ -134,6 +138,12 @@ def _available(found: Dependence, times: float, q: float, confidence: float) -> 
     degrees = max(1, math.floor(min(found.spells * times / max(1 - 1 / length, _FEW), _MOST_DEGREES) + 1e-9))
     allowed = (1 - q) / q * (found.arrivals - found.late) * times / length / degrees
     return at_most(over, over + degrees, allowed / (1 + allowed)) <= 1.0 - confidence
+
+
+def _as_exponential(sizes: Sequence[int]) -> int:
+    """As how many spells of exponential length these tell; fewer than they are where a few make up most of them."""
+    squares = sum(size**2 for size in sizes)
+    return min(len(sizes), max(1, 2 * sum(sizes) ** 2 // squares)) if squares else 0
 
 
 def _together(late: Sequence[bool]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 from testcard.core.record import Record
 from testcard.load.bound import Sample
@@ -24,6 +23,8 @@ class Seen:
         self.by_stage: defaultdict[str, Tally] = defaultdict(Tally)
         self.by_size: defaultdict[str, Tally] = defaultdict(Tally)
         self.samples: list[Sample] = []
+        self.samples_of: defaultdict[str, list[Sample]] = defaultdict(list)
+        """The same by stage."""
         self.screen = Screen() if plan.loop == REPLACE else None
         self.capped = 0
         """Dropped because too many were under way, not because their worker had died."""
@@ -52,21 +53,14 @@ class Seen:
         if record.outcome in GOOD and record.last_byte_s is not None and record.sent_s is not None:
             latency = record.last_byte_s - record.planned_s
             seen = latency if record.media_s is None else record.media_s - record.planned_s
-        self.samples.append(Sample(record.size, record.outcome, latency, seen, record.stage, record.planned_s))
-
-
-def gather(plan: LoadPlan, records: Iterable[Record]) -> Seen:
-    """All that records say."""
-    seen = Seen(plan)
-    for record in records:
-        seen.add(record)
-    return seen
+        sample = Sample(record.size, record.outcome, latency, seen, record.stage, record.planned_s)
+        self.samples.append(sample)
+        if record.stage is not None:
+            self.samples_of[record.stage].append(sample)
 
 
 def seen_by_stage(seen: Seen, generator: Generator | None) -> ByStage:
     """The same run by run, for whoever follows a search."""
-    samples: defaultdict[str, list[Sample]] = defaultdict(list)
-    for sample in seen.samples:
-        if sample.stage is not None:
-            samples[sample.stage].append(sample)
-    return ByStage(samples, seen.by_stage, lambda stage: validity(seen.by_stage[stage], generator, stage=stage)[1])
+    return ByStage(
+        seen.samples_of, seen.by_stage, lambda stage: validity(seen.by_stage[stage], generator, stage=stage)[1]
+    )

@@ -3,122 +3,88 @@
 from __future__ import annotations
 
 import json
-import math
-import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from queueing import Service, highest_rate, late_share, late_share_mmc, sojourns
+from queueing import Server, bucket, capped, exponential, fixed, late_share, late_share_mmc, markov
+from reckoned import searched, serving
 from testcard.cli import testcard as command
-from testcard.core.capacity import CapacityFigures
 from testcard.core.errors import UsageError
+from testcard.core.record import Record
+from testcard.core.redact import Redactor
+from testcard.core.runfile import Header, RunFile, RunWriter, redacted
 from testcard.core.summary import Summary
 from testcard.core.target import Limit, Slo
 from testcard.core.targetfile import profile_target
 from testcard.load import plan_load
 from testcard.load.bound import Sample
-from testcard.load.capacity.figures import figures
-from testcard.load.capacity.judging import ByStage, follow
+from testcard.load.capacity import judging
+from testcard.load.capacity import plan as capacity_plan
 from testcard.load.capacity.plan import MOST_STEPS, SearchPlan
 from testcard.load.capacity.search import ENDS, Look, Step, following, look_plan
 from testcard.load.plan import LoadPlan
-from testcard.load.tally import Tally
 from testcard.mock_server import MockSettings, running
 
 MOCK = profile_target("mock")
-Served = Callable[[Look, LoadPlan], list[Sample]]
-
-
-def searched(
-    served: Served, slo: Slo, rate: float, *, seed: int = 1, late: Callable[[Look], str | None] = lambda _: None
-) -> CapacityFigures:
-    """A search with the real plans and verdicts, on a server and a clock that are reckoned."""
-    plan = plan_load(
-        MOCK, scenario_name="capacity", rate_per_s=rate, duration_s=20.0, warmup_s=2.0, slos=(slo,), seed=seed
-    )
-    assert plan.search is not None
-    samples: dict[str, list[Sample]] = {}
-    tallies: dict[str, Tally] = {}
-    whys: dict[str, str | None] = {}
-    sent = 0
-    while True:
-        found = follow(plan, plan.search, (slo,), ByStage(samples, tallies, lambda stage: whys[stage]), None)
-        if found.ahead is None:
-            break
-        look = found.ahead
-        step = look_plan(plan, plan.search, look)
-        sent += step.count
-        samples[look.stage], tallies[look.stage], whys[look.stage] = served(look, step), Tally(), late(look)
-    assert found.ended in ENDS
-    assert sent <= plan.count, "more was sent than the plan had said"
-    return figures(found, plan.search, (slo,))
-
-
-def queue(places: int, service: Service) -> Served:
-    """Places with one queue, empty at the begin of each run."""
-
-    def served(look: Look, step: LoadPlan) -> list[Sample]:
-        schedule = step.schedule()
-        dice = random.Random(f"{step.seed} {look.stage}")
-        spans = sojourns((arrival.offset_s for arrival in schedule), places, service, dice)
-        return [
-            Sample(None, "valid", span, span, look.stage, arrival.offset_s)
-            for arrival, span in zip(schedule, spans, strict=True)
-            if arrival.phase == "measured"
-        ]
-
-    return served
-
-
-def _exponential(mean_s: float) -> Service:
-    return lambda dice: dice.expovariate(1 / mean_s)
 
 
 SERVERS = [
+    # Close to saturation, where what is late comes in long spells.
+    pytest.param(markov("M/M/1", 1, 0.05), Slo(0.95, 1.0), "latency", id="M/M/1"),
     # One size, one service time: the queue is all that varies.
-    pytest.param(4, lambda _: 0.06, Slo(0.95, 0.25), None, id="M/D/4"),
-    # The truth is known in closed form.
-    pytest.param(4, _exponential(0.06), Slo(0.95, 0.4), 0.06, id="M/M/4"),
-    # Lognormal service times, a bound that only a queue can break.
-    pytest.param(8, lambda dice: dice.lognormvariate(math.log(0.2), 0.4), Slo(0.95, 1.0), None, id="M/G/8"),
+    pytest.param(fixed("M/D/4", 4, 0.06), Slo(0.95, 0.25), "latency", id="M/D/4"),
     # A quantile that takes more samples.
-    pytest.param(6, lambda _: 0.1, Slo(0.99, 0.4), None, id="M/D/6, p99"),
+    pytest.param(markov("M/M/4", 4, 0.06), Slo(0.99, 0.5), "latency", id="M/M/4, p99"),
+    # Erlang's formula: who finds every place taken is refused.
+    pytest.param(capped("4 at once", 4, 0.2), Slo(0.95, 2.0), "errors", id="4 at once, else 503"),
+    # A limiter whose burst is spent within the warm-up.
+    pytest.param(bucket("20/s", 20.0, 20.0), Slo(0.95, 1.0), "limit", id="token bucket"),
 ]
 
 
-@pytest.mark.parametrize(("places", "service", "slo", "mean_s"), SERVERS)
-def test_a_known_capacity_is_found_within_ten_percent(
-    places: int, service: Service, slo: Slo, mean_s: float | None
-) -> None:
-    """Estimate within 10 % of the rate at which exactly as many are late as may be, between the last and the first."""
+@pytest.mark.parametrize(("server", "slo", "gave_way"), SERVERS)
+def test_a_known_capacity_is_found_within_ten_percent(server: Server, slo: Slo, gave_way: str) -> None:
+    """Of three searches at least two have an estimate within 10 % of the rate at which exactly as many are late as may
+    be, none is further off than a quarter; what was certified lies below the truth, but for 3 %, what was refuted
+    above, but for 10 % (of that run it is true), and no more was sent than the plan had said. Hundreds of searches:
+    benchmarks/capacity_truth.py."""
+    truth = server.capacity(slo, arrivals=30_000)
+    off = []
+    for seed in (1, 2, 3):
+        found = searched(serving(server), (slo,), truth / 7.3, seed=seed)
+        assert found.sent <= found.plan.count
+        told = found.figures
+        assert told.ended in ENDS
+        assert told.passed_per_s is not None
+        assert told.failed_per_s is not None
+        assert told.estimate_per_s is not None
+        assert told.passed_per_s <= truth * 1.03
+        assert told.failed_per_s >= truth * 0.9
+        assert told.gave_way == gave_way
+        off.append(abs(told.estimate_per_s / truth - 1))
+    assert sum(error <= 0.1 for error in off) >= 2, off
+    assert max(off) <= 0.25
 
-    def late(rate: float) -> float:
-        if mean_s is not None:
-            return late_share_mmc(rate, slo.bound_s, places, mean_s)
-        return late_share(rate, slo.bound_s, places, service, arrivals=40_000)
 
-    truth = highest_rate(late, 1 - slo.quantile, places / 0.05)
-    for seed in (1, 2):
-        found = searched(queue(places, service), slo, truth / 7.3, seed=seed)
-        assert found.passed_per_s is not None
-        assert found.failed_per_s is not None
-        assert found.estimate_per_s is not None
-        assert truth * 0.75 <= found.passed_per_s <= truth * 1.1
-        assert truth * 0.9 <= found.failed_per_s <= truth * 1.15
-        assert abs(found.estimate_per_s / truth - 1) <= 0.1
-        assert found.gave_way == "latency"
+def test_a_search_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run is judged when it has come, and not again for every later one; told at once it is the same search."""
+    judged: list[int] = []
+    whole = judging._tried
 
+    def counted(*args: Any) -> judging.Tried:
+        judged.append(args[2][0].step)
+        return whole(*args)
 
-def test_the_two_queues_of_these_tests_agree() -> None:
-    """The simulated share of late arrivals is that of the closed form."""
-    for rate in (30.0, 55.0, 62.0):
-        exact = late_share_mmc(rate, 0.2, 4, 0.06)
-        assert late_share(rate, 0.2, 4, _exponential(0.06), arrivals=150_000) == pytest.approx(
-            exact, rel=0.25, abs=2e-3
-        )
+    monkeypatch.setattr(judging, "_tried", counted)
+    server, slo = markov("M/M/4", 4, 0.06), Slo(0.95, 0.4)
+    found = searched(serving(server), (slo,), 10.0)
+    looks = sum(step.looks for step in found.figures.steps)
+    assert len(judged) <= 2 * looks
 
 
 def _outcomes(step: LoadPlan, look: Look, worse: Callable[[int], str]) -> list[Sample]:
@@ -143,9 +109,9 @@ def test_it_says_what_gave_way(outcome: str, gave_way: str, word: str) -> None:
         lambda look, step: _outcomes(
             step, look, lambda index: outcome if look.rate_per_s > 40 and index % 3 == 0 else "valid"
         ),
-        slo,
+        (slo,),
         10.0,
-    )
+    ).figures
     assert (found.ended, found.gave_way) == ("found", gave_way)
     assert found.passed_per_s is not None
     assert found.failed_per_s is not None
@@ -157,10 +123,10 @@ def test_a_late_generator_ends_the_search_and_takes_the_blame() -> None:
     """What passed below stands; nothing is said of the server above."""
     found = searched(
         lambda look, step: _outcomes(step, look, lambda _: "valid"),
-        Slo(0.95, 1.0),
+        (Slo(0.95, 1.0),),
         10.0,
         late=lambda look: "the generator was late" if look.rate_per_s > 30 else None,
-    )
+    ).figures
     assert (found.ended, found.gave_way) == ("generator", "generator")
     assert (found.passed_per_s, found.failed_per_s) == (20.0, None)
     assert "at 40/s the generator was late" in found.sentence
@@ -170,11 +136,18 @@ def test_what_is_dropped_is_the_generators() -> None:
     """Arrivals that never left decide nothing about the server."""
     found = searched(
         lambda look, step: _outcomes(step, look, lambda index: "dropped" if index % 2 else "valid"),
-        Slo(0.95, 1.0),
+        (Slo(0.95, 1.0),),
         10.0,
-    )
+    ).figures
     assert found.ended == "generator"
     assert "in-flight cap" in found.sentence
+
+
+def test_the_two_queues_of_these_tests_agree() -> None:
+    """The simulated share of late arrivals is that of the closed form."""
+    for rate in (30.0, 55.0, 62.0):
+        exact = late_share_mmc(rate, 0.2, 4, 0.06)
+        assert late_share(rate, 0.2, 4, exponential(0.06), arrivals=150_000) == pytest.approx(exact, rel=0.25, abs=2e-3)
 
 
 K, R, U = "kept", "refuted", "inconclusive"
@@ -258,14 +231,33 @@ def test_a_search_says_beforehand_what_it_may_cost_and_asks_for_leave(tmp_path: 
         assert sentence in str(refused.exception)
 
 
+def test_a_run_that_goes_on_is_read_on_from_where_it_was(tmp_path: Path) -> None:
+    """Each record is given once, when its line is complete; the search does not read the run anew at each step."""
+    record = Record(1, "load", "measured", "", "POST", "", outcome="valid")
+    with RunWriter(tmp_path, Header("0", "load", "", {}, 1), Redactor(())) as writer:
+        file = RunFile(tmp_path)
+        assert list(file.fresh_records()) == []
+        writer.add(record)
+        assert list(file.fresh_records()) == [record]
+        assert list(file.fresh_records()) == []
+        line = redacted(replace(record, number=2), Redactor(()))
+        with file.path.open("ab") as half:
+            half.write(line[:20])
+            half.flush()
+            assert list(file.fresh_records()) == []
+            half.write(line[20:] + b"\n")
+        assert [one.number for one in file.fresh_records()] == [2]
+
+
 def test_a_search_runs_to_its_end_and_is_told_again_from_its_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real runs on a server with two places; report finds the same search in the records; every sum holds."""
+    """Two real runs up to the ceiling; report finds the same search in the records; every sum holds."""
     monkeypatch.chdir(tmp_path)
-    settings = MockSettings(latency_median_s=0.04, latency_p99_s=0.04, capacity=2, rpm=1_000_000)
+    monkeypatch.setattr(capacity_plan, "_MOST_PER_S", 30.0)
+    settings = MockSettings(latency_median_s=0.02, latency_p99_s=0.02, rpm=1_000_000)
     options = ["--scenario", "capacity", "--rate", "25", "--duration", "1500ms", "--warmup", "300ms"]
-    options += ["--slo", "p50<=120ms", "--size", "512x512", "--response-format", "b64_json", "--out", "run"]
+    options += ["--slo", "p50<=80ms", "--size", "512x512", "--response-format", "b64_json", "--out", "run"]
     with running(settings) as base_url:
         done = CliRunner().invoke(command, ["load", "--target", "mock", "--base-url", base_url, *options])
     load = Summary.read(tmp_path / "run").load
@@ -275,9 +267,8 @@ def test_a_search_runs_to_its_end_and_is_told_again_from_its_records(
     assert load.stages[0].judged_as == "step-1"
     assert load.capacity.steps
     assert load.capacity.sentence in done.output.replace("\n        ", " ")
-    if load.capacity.passed_per_s and load.capacity.failed_per_s:  # a busy machine may end it before
-        assert load.capacity.passed_per_s < load.capacity.failed_per_s
-        assert load.capacity.failed_per_s > 25  # half of what two places serve
+    if load.capacity.ended != "generator":  # a busy machine may end it before
+        assert (load.capacity.ended, load.capacity.passed_per_s) == ("ceiling", 30.0)
     again = CliRunner().invoke(command, ["report", "run"])
     assert again.exit_code == done.exit_code, again.output
     told = Summary.read(tmp_path / "run").load

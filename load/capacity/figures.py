@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,8 +9,8 @@ from testcard.core.capacity import CapacityFigures, CapacityStep
 from testcard.core.quantity import human_s
 from testcard.core.summary import Bound
 from testcard.core.target import Slo
-from testcard.load.capacity.judging import Followed, Tried
-from testcard.load.capacity.plan import PRECISION, SearchPlan, rounded
+from testcard.load.capacity.judging import Followed, Tried, estimate
+from testcard.load.capacity.plan import PRECISION, SearchPlan
 from testcard.load.capacity.search import ENDS, LATE
 from testcard.load.slo import bound_of, slo_name
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED
@@ -31,7 +30,7 @@ def figures(followed: Followed, search: SearchPlan, slos: Sequence[Slo]) -> Capa
         each_confidence=search.confidence,
         passed_per_s=passed.step.rate_per_s if passed else None,
         failed_per_s=failed.step.rate_per_s if failed else None,
-        estimate_per_s=_estimate(followed, slos),
+        estimate_per_s=estimate(followed.tried, slos),
         gave_way=gave_way,
         steps=tuple(one.step for one in followed.tried),
     )
@@ -58,28 +57,6 @@ def _last(followed: Followed, verdict: str) -> Tried | None:
     own = [one for one in followed.tried if one.step.verdict == verdict]
     rates = sorted(own, key=lambda one: one.step.rate_per_s, reverse=verdict == KEPT)
     return rates[0] if rates else None
-
-
-def _estimate(followed: Followed, slos: Sequence[Slo]) -> float | None:
-    """Where the share of late arrivals, as it was seen, crosses what the SLO that did worst allows.
-
-    Between two rates it grows as a power of the rate. No confidence goes with it.
-    """
-    allowed = {bound_of(slo).id: 1 - slo.quantile for slo in slos}
-    points = sorted((one.step.rate_per_s, one.step) for one in followed.tried if one.step.verdict != LATE)
-    over = next((index for index, (_, step) in enumerate(points) if _share(step) > allowed[step.slo]), None)
-    if not over:  # none, or already the lowest
-        return None
-    (below, held), (above, broke) = points[over - 1], points[over]
-    least = 0.5 / held.samples  # no late arrival at all: as if half of one had been
-    low, high = max(_share(held), least), max(_share(broke), least)
-    wanted = min(max(allowed[broke.slo], low), high)
-    part = math.log(wanted / low) / math.log(high / low) if high > low else 0.5
-    return rounded(below * (above / below) ** part)
-
-
-def _share(step: CapacityStep) -> float:
-    return step.misses / max(1, step.samples)
 
 
 def _gave_way(step: CapacityStep) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from testcard.core.capacity import CapacityStep
 from testcard.core.summary import Bound
 from testcard.core.target import Slo
 from testcard.load.bound import Case, Sample, verdict_on
-from testcard.load.capacity.plan import LOOKS, SearchPlan, step_name
+from testcard.load.capacity.edge import Point, edge
+from testcard.load.capacity.plan import EDGE_STEPS, LOOKS, MOST_STEPS, SearchPlan, rounded, step_name
 from testcard.load.capacity.search import LATE, Look, Step, following, look_plan
 from testcard.load.plan import LoadPlan
 from testcard.load.slo import bound_of
 from testcard.load.tally import Tally
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED
 
+_NARROWED = ("found", "undecided")
 _SEVERITY = (KEPT, INCONCLUSIVE, REFUTED)
 
 
@@ -38,7 +40,9 @@ class Tried:
     """The SLOs, as they stand at this rate."""
     looks: tuple[Look, ...]
     again: bool
-    """Whether another run would decide."""
+    """Whether another run may decide."""
+    at_edge: bool = False
+    """Where the steps before it had the edge, once the verdicts had narrowed it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,29 @@ class Followed:
     """The next run."""
 
 
-def follow(plan: LoadPlan, search: SearchPlan, slos: Sequence[Slo], seen: ByStage, price_usd: float | None) -> Followed:
-    """Follow the search through what has been seen."""
-    tried: list[Tried] = []
+def follow(
+    plan: LoadPlan,
+    search: SearchPlan,
+    slos: Sequence[Slo],
+    seen: ByStage,
+    price_usd: float | None,
+    before: Followed | None = None,
+) -> Followed:
+    """Follow the search through what has been seen.
+
+    Args:
+        before: how far it had come when less had been seen.
+    """
+    done = before.ahead.step if before is not None and before.ahead is not None else 1
+    tried = [one for one in before.tried if one.looks[0].step < done] if before is not None else []
     while True:
         rate = following(search, [Step(one.step.rate_per_s, one.step.verdict) for one in tried])
+        at_edge = isinstance(rate, str)
         if isinstance(rate, str):
-            return Followed(tuple(tried), rate)
+            told = estimate(tried, slos) if rate in _NARROWED and len(tried) < MOST_STEPS else None
+            if told is None or sum(one.at_edge for one in tried) >= EDGE_STEPS:
+                return Followed(tuple(tried), rate)
+            rate = min(told, search.ceiling_per_s)
         number = len(tried) + 1
         looks: list[Look] = []
         found: Tried | None = None
@@ -67,9 +87,24 @@ def follow(plan: LoadPlan, search: SearchPlan, slos: Sequence[Slo], seen: ByStag
             if look.stage not in seen.tallies:
                 return Followed((*tried, found) if found else tuple(tried), None, look)
             looks.append(look)
-            found = _tried(plan, search, looks, slos, seen, price_usd)
+            found = replace(_tried(plan, search, looks, slos, seen, price_usd), at_edge=at_edge)
         if found is not None:
             tried.append(found)
+
+
+def estimate(tried: Sequence[Tried], slos: Sequence[Slo]) -> float | None:
+    """The edge of the SLO whose edge is lowest, as far as all steps tell."""
+    found = []
+    for index, slo in enumerate(slos):
+        bounds = [(one.step.rate_per_s, one.bounds[index]) for one in tried if one.step.verdict != LATE]
+        points = [
+            Point(rate, bound.misses, bound.samples, (bound.effective_samples or bound.samples) / bound.samples)
+            for rate, bound in bounds
+            if bound.samples
+        ]
+        if (rate := edge(points, 1 - slo.quantile)) is not None:
+            found.append(rounded(rate))
+    return min(found, default=None)
 
 
 def _tried(
@@ -116,9 +151,4 @@ def _tried(
         estimate_s=worst.estimate_s,
         note=note if verdict in (INCONCLUSIVE, LATE) else "",
     )
-    again = verdict == INCONCLUSIVE and all(
-        further is not None and further <= LOOKS[-1] * bound.samples
-        for bound, further in judged
-        if bound.verdict == INCONCLUSIVE
-    )
-    return Tried(step, bounds, tuple(looks), again)
+    return Tried(step, bounds, tuple(looks), again=verdict == INCONCLUSIVE)

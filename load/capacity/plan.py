@@ -16,7 +16,12 @@ DEFAULT_SLO = Slo(0.95, 1.0)
 """Where neither --slo nor the target names any: p95 <= 1 s, our reading of "interactive"."""
 MOST_STEPS = 12
 LOOKS = (1, 3)
-"""Runs at one rate: one, and another three times as long where that would decide."""
+"""Runs at one rate: one, and another three times as long where it is not decided."""
+EDGE_STEPS = 2
+"""Of the steps that are left when the verdicts have narrowed the edge down: so many more at it, for the estimate."""
+SETTLED = 5.0
+"""Times its bound that the warm-up of a step lasts at least, unless there is none: a queue takes a while to be as long
+as it will be, and the longer the more requests it serves within the bound."""
 PRECISION = 1.1
 """The search is over when the first rate that failed is at most so many times the last one that passed."""
 _MOST_DOUBLINGS = 6

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from testcard.core.runfile import RunFile
 from testcard.core.target import Slo, Target
-from testcard.load.capacity.judging import Followed, follow
+from testcard.load.capacity.judging import follow
 from testcard.load.capacity.plan import SearchPlan
 from testcard.load.capacity.search import Look, look_plan
 from testcard.load.collect import Progress
 from testcard.load.generator import Generator
 from testcard.load.plan import LoadPlan
-from testcard.load.seen import gather, seen_by_stage
+from testcard.load.seen import Seen, seen_by_stage
 
 _MOST_SCHEDULES = 50
 
@@ -54,8 +54,13 @@ def search(
     """
     whole = Generator(cores=os.cpu_count() or 1)
     earlier = list(sent)
+    seen, file, followed = Seen(plan), RunFile(directory), None
     while True:
-        followed = _followed(plan, bounds, slos, directory, whole)
+        for record in file.fresh_records():
+            seen.add(record)
+            if bounds.paced and record.sent_s is not None:
+                earlier.append(started + record.sent_s)
+        followed = follow(plan, bounds, slos, seen_by_stage(seen, whole), None, followed)
         if followed.ahead is None or _cut_short(whole):
             return whole
         look = followed.ahead
@@ -65,26 +70,16 @@ def search(
             if on_progress is not None:
                 on_progress(look, progress)
 
+        horizon = time.monotonic() - (target.limit.window_s if target.limit else 0.0)
+        earlier = sorted(moment for moment in earlier if moment > horizon)
         try:
-            paced = sorted(earlier) if bounds.paced else ()
-            run_step(step, first_number=first_number, sent=paced, on_progress=show)
+            run_step(step, first_number=first_number, sent=earlier if bounds.paced else (), on_progress=show)
         finally:
             last = Generator.read(directory)
             if last is not None:
                 whole = _joined(whole, last, look)
                 whole.write(directory)
         first_number += step.count
-        if bounds.paced:
-            horizon = time.monotonic() - (target.limit.window_s if target.limit else 0.0)
-            found = (record.sent_s for record in RunFile(directory).records() if record.sent_s is not None)
-            earlier = [moment for moment in (started + sent_s for sent_s in found) if moment > horizon]
-
-
-def _followed(
-    plan: LoadPlan, bounds: SearchPlan, slos: Sequence[Slo], directory: Path, generator: Generator
-) -> Followed:
-    seen = gather(plan, RunFile(directory).records())
-    return follow(plan, bounds, slos, seen_by_stage(seen, generator), None)
 
 
 def _cut_short(generator: Generator) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from testcard.core.errors import UsageError
 from testcard.core.target import Limit, Slo
-from testcard.load.capacity.plan import MOST_STEPS, PRECISION, SearchPlan, rounded, step_name
+from testcard.load.capacity.plan import MOST_STEPS, PRECISION, SETTLED, SearchPlan, rounded, step_name
 from testcard.load.plan import LoadPlan
 from testcard.load.stage import MEASURED, WARMUP, Stage
 from testcard.load.verdict import INCONCLUSIVE, KEPT, REFUTED
@@ -110,9 +110,10 @@ def search_plan(plan: LoadPlan, slos: Sequence[Slo], limit: Limit | None, most_a
     search = SearchPlan.of(
         rounded(plan.rate_per_s), plan.duration_s, slos, limit=limit, most_arrivals=most_arrivals / MOST_STEPS
     )
+    warmup_s = max(plan.warmup_s, SETTLED * max(slo.bound_s for slo in slos)) if plan.warmup_s > 0 else 0.0
     return replace(
-        plan, rate_per_s=search.start_per_s, duration_s=search.look_s, stages=search.stages(plan.warmup_s),
-        search=search,
+        plan, rate_per_s=search.start_per_s, duration_s=search.look_s, warmup_s=warmup_s,
+        stages=search.stages(warmup_s), search=search,
     )  # fmt: skip
 
 

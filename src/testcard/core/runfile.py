@@ -172,7 +172,7 @@ class RunWriter:
 
 
 class RunFile:
-    """A run directory's records.jsonl, read back. Lines are read anew at every pass, none is kept.
+    """A run directory's records.jsonl, read back. Lines are read anew at every pass but one, none is kept.
 
     Raises:
         RunFileError: there is no such file, or its first line is not a header of this format.
@@ -188,6 +188,7 @@ class RunFile:
         if first.format > FORMAT:
             raise RunFileError(f"{self.path} was written by testcard {first.testcard}; update testcard to read it")
         self.header = first
+        self._read_to = 0
 
     def _lines(self, kind: str | None = None) -> Iterator[Line]:
         begin = None if kind is None else f'{{"kind":"{kind}"'
@@ -206,6 +207,24 @@ class RunFile:
     def records(self) -> Iterator[Record]:
         """The records, in the order in which they ended."""
         return (line for line in self._lines("record") if isinstance(line, Record))
+
+    def fresh_records(self) -> Iterator[Record]:
+        """The records that were written since this was asked last, of a run that goes on."""
+        with self.path.open("rb") as file:
+            file.seek(self._read_to)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
+                self._read_to += len(line)
+                text = line.decode("utf-8", "replace")
+                if not text.startswith(f'{_KIND}record"'):
+                    continue
+                try:
+                    record = decode(text)
+                except (ValueError, TypeError, AttributeError):
+                    continue
+                if isinstance(record, Record):
+                    yield record
 
     def findings(self) -> Iterator[Finding]:
         """Judgements over several records; those about one record stand in it."""
