@@ -98,7 +98,7 @@ def told(name: str, truth: float, done: list[Searched]) -> tuple[str, float]:
 def real(seed: int) -> CapacityFigures | None:
     """A search on the bundled mock over real sockets: four at once, 60 ms each, p95 <= 250 ms."""
     settings = MockSettings(latency_median_s=0.06, latency_p99_s=0.06, capacity=4, rpm=10_000_000)
-    options = ["--scenario", "capacity", "--rate", "15", "--slo", "p95<=250ms", "--size", "64x64", "--seed", str(seed)]
+    options = ["--scenario", "capacity", "--rate", "15", "--slo", "p95<=250ms", "--size", "512x512", "--seed", str(seed)]
     with tempfile.TemporaryDirectory() as folder, running(settings) as base_url:
         out = Path(folder) / "run"
         whole = [*options, "--response-format", "b64_json", "--out", str(out)]

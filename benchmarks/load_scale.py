@@ -3,9 +3,10 @@
     python benchmarks/load_scale.py [--rate 500] [--short 20000] [--long 100000] [--repeat 3]
 
 CPU time per arrival of all processes together: with two workers against one, which share that one's rate or have its
-rate each, and of a run of 100,000 arrivals against one of 20,000. Then the largest memory of parent, worker and judging
-process, each with what it shares (a worker and its judging process share the answers that are waiting), and the time
-that it takes to draw the conclusions.
+rate each. Then of a long run against one of a fifth of its length, one after the other, in pairs: the whole of each,
+and within the long one its last fifth against its first. Both ratios are 1 where an arrival costs the same however long
+the run has been going on. Last the largest memory of parent, worker and judging process, each with what it shares (a
+worker and its judging process share the answers that are waiting), and the time that it takes to draw the conclusions.
 """
 
 from __future__ import annotations
@@ -46,25 +47,37 @@ def main() -> None:
         print(f"CPU time per arrival, one worker: {spread(costs, '{:.0f} us'.format)}")
         print(f"two workers at the same rate together: {spread(shared, '{:.2f}'.format)} times")
         print(f"two workers at that rate each: {spread(each, '{:.2f}'.format)} times", flush=True)
-        short, long = (one(target, options.rate, count, 1) for count in (options.short, options.long))
+        longer, later = [], []
+        for _ in range(options.repeat):
+            short, long = (one(target, options.rate, count, 1) for count in (options.short, options.long))
+            longer.append(long.meter.cpu_s_per_arrival() / short.meter.cpu_s_per_arrival())
+            first, last = _fifths(long)
+            later.append(last / first)
+    times = options.long / options.short
+    print(f"a run {times:g} times as long: {spread(longer, '{:.2f}'.format)} times the CPU time per arrival")
+    print(f"its last fifth against its first: {spread(later, '{:.2f}'.format)} times, {last:.0f} us at the end")
     for name, loaded in (("short", short), ("long", long)):
         arrivals, seen = loaded.summary.arrivals, loaded.meter.peak_rss
         memory = ", ".join(f"{kind} {size / 2**20:.0f} MB" for kind, size in sorted(seen.items()))
         counts = ", ".join(f"{arrivals[word]} {word}" for word in ("planned", "answered", "lost"))
         print(f"{name}: {counts}; {memory}")
-        first, second = _halves(loaded)
-        print(f"  CPU per arrival: first half {first:.0f} us, second {second:.0f} us, {second / first:.2f} times")
         print(f"  conclusions: {loaded.conclude_s:.1f} s")
 
 
-def _halves(loaded: Loaded) -> tuple[float, float]:
+def _fifths(loaded: Loaded) -> tuple[float, float]:
+    """CPU time per arrival in the first and in the last fifth of a run's arrivals, microseconds; looks are taken by
+    arrivals and not by time, since what waits for judging is judged after the last was sent."""
     seen = loaded.meter.seen
-    first, middle, last = seen[len(seen) // 10], seen[len(seen) // 2], seen[-1]
-    each = [
-        (sum(after[1].values()) - sum(before[1].values())) / (after[0] - before[0]) * 1e6
-        for before, after in ((first, middle), (middle, last))
-    ]
-    return each[0], each[1]
+    total = seen[-1][0]
+
+    def by(share: float) -> tuple[int, float]:
+        done, cpu = min(seen, key=lambda look: abs(look[0] - share * total))
+        return done, sum(cpu.values())
+
+    def each(begin: tuple[int, float], end: tuple[int, float]) -> float:
+        return (end[1] - begin[1]) / max(1, end[0] - begin[0]) * 1e6
+
+    return each(by(0.0), by(0.2)), each(by(0.8), by(1.0))
 
 
 if __name__ == "__main__":

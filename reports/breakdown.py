@@ -66,7 +66,9 @@ def _capacity(found: CapacityFigures) -> Table:
     if found.gave_way is not None:
         told.append(f"What gave way: {GAVE_WAY[found.gave_way]}.")
     if found.estimate_per_s is not None:
-        told.append(f"As the shares of late arrivals go, the edge is at about {found.estimate_per_s:g}/s.")
+        told.append(
+            f"Fitted to the shares of late arrivals of all steps, the edge is at about {found.estimate_per_s:g}/s."
+        )
     told.append(
         f"With {found.confidence:.0%} confidence none of these verdicts is wrong: each has {found.each_confidence:.2%}."
     )

@@ -19,7 +19,7 @@ LOOKS = (1, 3)
 """Runs at one rate: one, and another three times as long where it is not decided."""
 EDGE_STEPS = 2
 """Of the steps that are left when the verdicts have narrowed the edge down: so many more at it, for the estimate."""
-SETTLED = 5.0
+SETTLED = 10.0
 """Times its bound that the warm-up of a step lasts at least, unless there is none: a queue takes a while to be as long
 as it will be, and the longer the more requests it serves within the bound."""
 PRECISION = 1.1

@@ -17,7 +17,7 @@ class CapacityStep(Jsonable):
     verdict: str
     """`kept`, `refuted`, `inconclusive`, or `generator`: nothing follows, since the generator was the limit."""
     looks: int
-    """Runs at this rate: one, or a second, longer one where that would decide."""
+    """Runs at this rate: one, or a second, longer one where that did not decide."""
     samples: int
     """Arrivals that the bound that did worst is about."""
     misses: int
@@ -57,7 +57,7 @@ class CapacityFigures(Jsonable):
     failed_per_s: float | None = None
     """The lowest rate that failed."""
     estimate_per_s: float | None = None
-    """Where the share of late arrivals crosses what is allowed, as it was seen; without any confidence."""
+    """The edge: the rate at which as many are late as are allowed, fitted to all steps; without any confidence."""
     gave_way: str | None = None
     """What gave way there: `latency`, `limit` (429), `errors` or `generator`."""
     steps: tuple[CapacityStep, ...] = ()
