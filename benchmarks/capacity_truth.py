@@ -98,10 +98,10 @@ def told(name: str, truth: float, done: list[Searched]) -> tuple[str, float]:
 def real(seed: int) -> CapacityFigures | None:
     """A search on the bundled mock over real sockets: four at once, 60 ms each, p95 <= 250 ms."""
     settings = MockSettings(latency_median_s=0.06, latency_p99_s=0.06, capacity=4, rpm=10_000_000)
-    options = ["--scenario", "capacity", "--rate", "15", "--slo", "p95<=250ms", "--size", "512x512", "--seed", str(seed)]
+    options = ["--scenario", "capacity", "--rate", "15", "--slo", "p95<=250ms", "--seed", str(seed)]
     with tempfile.TemporaryDirectory() as folder, running(settings) as base_url:
         out = Path(folder) / "run"
-        whole = [*options, "--response-format", "b64_json", "--out", str(out)]
+        whole = [*options, "--size", "512x512", "--response-format", "b64_json", "--out", str(out)]
         CliRunner().invoke(command, ["load", "--target", "mock", "--base-url", base_url, *whole])
         load = Summary.read(out).load
     return load.capacity if load is not None else None
