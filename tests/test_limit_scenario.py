@@ -184,6 +184,27 @@ def test_what_passes_after_a_rest_is_counted(records: list[Record], expected: di
     assert outcomes([*FULL, *records]) == expected
 
 
+@pytest.mark.parametrize(
+    ("passed", "accused"),
+    [
+        # each wave lets as many pass as have a place
+        ((4, 4, 4, 4, 4), False),
+        # a wave that is refused as a whole, when nothing else was under way
+        ((4, 4, 4, 4, 0), True),
+        # far more in one wave than in another
+        ((9, 9, 1, 1, 1), True),
+    ],
+)
+def test_a_cap_of_requests_under_way_is_no_limit_in_a_window(passed: tuple[int, ...], accused: bool) -> None:
+    """Where a cap may be what refuses, more requests than declared may pass; where it cannot be, they may not."""
+    records: list[Record] = []
+    for number, count in enumerate(passed):
+        outcomes_ = ["refused"] * count + ["limited"] * 2
+        records += [record(10 * number + n, float(number), outcome) for n, outcome in enumerate(outcomes_)]
+    cap = Fitted("concurrency", 0.9, (), Part(4.0, 0.9), None, None, 20)
+    assert outcomes(records, cap).get("limit.enforced") is (False if accused else None)
+
+
 def strange(number: int, at: float, status: int) -> Record:
     """A request that was answered with another status than before."""
     outcome = "server-error" if status >= 500 else "refused"
