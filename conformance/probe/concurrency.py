@@ -3,7 +3,8 @@
 They are those that the check needs anyway, so that not one picture more is bought. Some servers answer one after the
 other: right, and slow. What fails is sent again, with the others that failed; what fails twice in company and is
 answered alone fails for the company. What fails is few beside what was served, and might now be served as well: so the
-other pictures that the check needs keep it company. A documented refusal for lack of capacity (429, 503) is no failure.
+other pictures that the check needs keep what was dropped company; after an error they are left for later, where they
+show whether that error lasts. A documented refusal for lack of capacity (429, 503) is no failure.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def _run(session: Session) -> None:
     known = frozenset(picture.sha256 for record in list(session.first) for picture in record.pictures)
     first = _at_once(session, requests, round_number=1)
     failed = _failed(session, first)
-    second = _at_once(session, failed, round_number=2, company=_company(session, failed))
+    company = _company(session, failed) if any(map(_dropped, first)) else []
+    second = _at_once(session, failed, round_number=2, company=company)
     alone = [session.send_once(request, attempt) for request, attempt in _failed(session, second)]
     if session.closed or session.fatal is not None:
         return
