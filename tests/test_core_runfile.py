@@ -74,6 +74,7 @@ _BY_TYPE: dict[str, st.SearchStrategy[object]] = {
     "str | None": st.none() | _TEXT,
     "int | None": st.none() | st.integers(),
     "float | None": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    "dict[str, float] | None": st.none() | st.dictionaries(_TEXT, st.floats(0, allow_infinity=False), min_size=1),
     "tuple[str, ...]": st.lists(_TEXT, max_size=3).map(tuple),
     "tuple[tuple[str, str], ...]": _PAIRS,
     "tuple[Picture, ...]": st.lists(_PICTURES, max_size=2).map(tuple),
