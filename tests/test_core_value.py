@@ -118,14 +118,14 @@ def test_a_retry_after_of_another_form_is_named(raw: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("200ms", 0.2), ("1.5m", 90), ("2min", 120), ("1h", 3600), ("7", 7), (" 5 s ", 5), ("0s", 0)],
+    [("30s", 30), ("200ms", 0.2), ("1.5m", 90), ("2min", 120), ("1h", 3600), ("7", 7), (" 5 s ", 5), ("0s", 0), ("30d", 2_592_000)],
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
-    """Numbers with ms, s, m, min, h; without a unit seconds."""
+    """Numbers with ms, s, m, min, h, d; without a unit seconds."""
     assert math.isclose(duration_s(text), seconds)
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1e3s", "nan", "inf", "1 2s", "30 seconds"])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1w", "1e3s", "nan", "inf", "1 2s", "30 seconds"])
 def test_other_durations_are_one_sentence(text: str) -> None:
     """What is no duration says how one is written."""
     with pytest.raises(UsageError, match="is not a duration: write 30s"):
