@@ -118,7 +118,17 @@ def test_a_retry_after_of_another_form_is_named(raw: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("200ms", 0.2), ("1.5m", 90), ("2min", 120), ("1h", 3600), ("7", 7), (" 5 s ", 5), ("0s", 0), ("30d", 2_592_000)],
+    [
+        ("30s", 30),
+        ("200ms", 0.2),
+        ("1.5m", 90),
+        ("2min", 120),
+        ("1h", 3600),
+        ("7", 7),
+        (" 5 s ", 5),
+        ("0s", 0),
+        ("30d", 2_592_000),
+    ],
 )
 def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
     """Numbers with ms, s, m, min, h, d; without a unit seconds."""
