@@ -29,6 +29,7 @@ from testcard.load.pool import Connection, Pool
 _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
 _EXCESS = 16
 _MOST_BYTES = 128 * 1024 * 1024
+_MOST_HEAD_BYTES = 1024 * 1024
 _SOON_S = 0.001
 _WAIT, _MORE, _OVER = range(3)
 REPLACED = Failure(CANCELLED, "a newer prompt replaced it")
@@ -152,6 +153,7 @@ class Asking:
         self._place: memoryview | None = None
         """Where a body of known length is received, past the parser, which would copy it."""
         self._length = self._have = 0
+        """Of the body, and of what came: of the body where that has a place, else of the answer."""
 
     def begin(self, pool: Pool, message: bytes) -> None:
         """Send the request, on a connection that is there or on a new one."""
@@ -198,7 +200,10 @@ class Asking:
             self.end(Failure("connect", str(error)))
         else:
             self._waiting = None
-            self._send(connection, message)
+            if self.ended:  # in the turn of the loop in which the connection was made
+                connection.close()
+            else:
+                self._send(connection, message)
 
     def _send(self, connection: Connection, message: bytes) -> None:
         self._connection = connection
@@ -244,16 +249,22 @@ class Asking:
             return _WAIT
         now = time.monotonic()
         answer = self._answer
-        answer.feed(data)
-        if answer.headed and self._first_byte is None:
-            self._first_byte = now
+        self._have += len(data)
+        try:
+            answer.feed(data)
+        finally:  # also where something is wrong behind the header lines
+            if answer.headed and self._first_byte is None:
+                self._first_byte = now
         if answer.complete:
             self._last_byte = now
             return _OVER
         if not data:
             self._failure = Failure("closed", "connection closed.")
             return _OVER
-        if answer.size_bytes > _MOST_BYTES:
+        if self._have > _MOST_HEAD_BYTES and not answer.headed:
+            self._failure = Failure("framing", f"the header lines are longer than {_MOST_HEAD_BYTES} bytes")
+            return _OVER
+        if self._have > _MOST_BYTES:
             self._failure = Failure("closed", f"the answer is longer than {_MOST_BYTES} bytes")
             return _OVER
         if answer.headed and not self._length:

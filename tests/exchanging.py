@@ -1,7 +1,7 @@
 """Makes HTTP exchanges as a load's worker does, in a process that gevent has patched; prints what came of each.
 
 python exchanging.py TIMEOUT_S CA_FILE, with jobs on standard input, a line each:
-{"url": …, "megabytes": 0, "at_once": 1, "times": 1, "pause_s": 0, "cancel_s": null}
+{"url": …, "megabytes": 0, "at_once": 1, "times": 1, "pause_s": 0, "cancel_s": null, "held_s": null}
 """
 
 # ruff: noqa: E402  (sockets are patched before anything imports them)
@@ -55,6 +55,11 @@ def work_off(job: dict[str, Any], connections: Connections, arena: Arena) -> lis
                 over.set()
 
         asked = [connections.exchange(job["url"], message, done) for _ in range(job.get("at_once", 1))]
+        if job.get("held_s") is not None:
+            for asking in asked:
+                gevent.spawn_later(job["held_s"] / 2, asking.cancel)
+            gevent.sleep(job["held_s"] / 4)
+            monkey.get_original("time", "sleep")(job["held_s"])  # the event loop finds all that happened at once
         if job.get("cancel_s") is not None:
             gevent.sleep(job["cancel_s"])
             for asking in asked:

@@ -64,9 +64,23 @@ def _half(connection: Any, number: int) -> bool:
     return _silent(connection, number)
 
 
+def _endless(beginning: bytes, more: bytes) -> Say:
+    def say(connection: Any, _: int) -> bool:
+        connection.sendall(beginning)
+        while True:  # until the client hangs up
+            connection.sendall(more)
+
+    return say
+
+
 @contextmanager
-def hosting(say: Say, folder: Path | None, *, slow_s: float = 0.0) -> Iterator[Host]:
-    """Serve on loopback; over TLS where there is a folder with a certificate."""
+def hosting(say: Say, folder: Path | None, *, slow_s: float = 0.0, greet_s: float = 0.0) -> Iterator[Host]:
+    """Serve on loopback; over TLS where there is a folder with a certificate.
+
+    Args:
+        slow_s: before a request's body is read.
+        greet_s: before the handshake of TLS.
+    """
     context = None
     if folder is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -78,6 +92,7 @@ def hosting(say: Say, folder: Path | None, *, slow_s: float = 0.0) -> Iterator[H
         def serve(plain: socket.socket) -> None:
             with suppress(OSError), plain:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                time.sleep(greet_s)
                 connection = plain if context is None else context.wrap_socket(plain, server_side=True)
                 with connection, connection.makefile("rb") as reader:
                     number = 0
@@ -201,9 +216,17 @@ BROKEN: dict[str, tuple[Say, str]] = {
     "cut in a long body": (_send(_length(LARGE)[:-3], stay=False), "framing"),
     "two lengths": (_send(_length(SMALL, "Content-Length: 3\r\n")), "framing"),
     "hung up": (lambda *_: False, "closed"),
+    "a chunk without its size": (_send(CHUNKED + b"xyz\r\n" + SMALL), "framing"),
+    "header lines without end": (_endless(b"HTTP/1.1 200 OK\r\n", b"X-T: %b\r\n" % (b"1" * 500) * 200), "framing"),
+    "interim answers without end": (_endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3000), "framing"),
+    "a chunk's extension without end": (_endless(CHUNKED + b"5;", b"x" * (1 << 20)), "closed"),
     "silence": (_silent, "timeout"),
     "a part and silence": (_half, "timeout"),
 }
+
+
+HEADED = ("another answer behind it", "bytes behind it", "a chunk without its size", "a chunk's extension without end")
+"""Their header lines were complete, though what is wrong came along with them: that is not lost."""
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -215,6 +238,8 @@ def test_what_is_wrong_with_an_answer_is_told(name: str, asker: Asker) -> None:
         found = asker.exchange(host, **job)
     assert [reply["failure"] for reply in found] == [kind, kind]
     assert host.connections == 2
+    if name in HEADED:
+        assert [(reply["status"], len(reply["stamps"])) for reply in found] == [(200, 2)] * 2
     if kind == "timeout":
         assert [len(reply["stamps"]) for reply in found] == [1 + (say is _half)] * 2
 
@@ -234,6 +259,16 @@ def test_one_that_is_cancelled_before_its_connection_is_made_is_not_lost(asker: 
         found = asker.exchange(host, at_once=2, cancel_s=0.0)
     assert [reply["failure"] for reply in found] == ["cancelled"] * 2
     assert host.bodies == []
+
+
+def test_one_that_ends_while_its_connection_comes_about_asks_nothing(asker: Asker) -> None:
+    """Both in one turn of a loop that was held up: no request leaves that nobody waits for, and no connection stays."""
+    with hosting(_send(_length(SMALL)), asker.folder, greet_s=0.3) as host:
+        found = asker.exchange(host, at_once=2, held_s=0.4)
+        again = asker.exchange(host)
+    assert [reply["failure"] for reply in found] == ["cancelled"] * 2
+    assert [reply["failure"] for reply in again] == [None]
+    assert host.bodies == ([0] if asker.folder else [0] * 3)  # in the clear a connection comes about at once
 
 
 def test_a_request_that_does_not_fit_at_once_arrives_whole(asker: Asker) -> None:
