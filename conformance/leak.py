@@ -23,10 +23,21 @@ _URL = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|s3|tcp)://[^\s\"
 _INSIDE = (".internal", ".local", ".localdomain", ".svc", ".lan", ".intranet")
 _MOST_SHOWN = 80
 
-# An address or a name as connectors report it: `connect ECONNREFUSED 10.0.3.7:5432`. No version (v10.0.3.7), no range.
+# An address or a name as connectors report it: `connect ECONNREFUSED 10.0.3.7:5432`. No range.
 _IPV4 = re.compile(r"(?<![\w./-])(\d{1,3}(?:\.\d{1,3}){3})(?![\w-]|\.\w|/\d)")
 _IPV6 = re.compile(r"(?<![\w:.])\[?((?:f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):[0-9a-f:]+)(?![\w:]|/\d)", re.IGNORECASE)
-_VERSION = re.compile(r"(?:version|release|build|v)[\s:=\"']*$", re.IGNORECASE)
+_PORT = re.compile(r"\]?:\d{2,5}(?!\d)")
+# Four numbers without a port may as well be a version (openai>=10.2.1.0), a section, or the client's own address:
+# only beside what is said of connections are they a host.
+_CONNECTING = re.compile(
+    r"connect(?!or)|ECONN|EHOST|ETIMEDOUT|time(?:d )?[ -]?out|unreachable|no route|resolv|\bdial|socket|upstream"
+    r"|backend|(?<![a-z])(?:host|hostname|peer|replica|worker|pod)(?![a-z])",
+    re.IGNORECASE,
+)
+_NEAR = 60
+"""Characters on each side of an address."""
+_VERSION = re.compile(r"(?:version|release|build|\bv|[<>=~^]=|~>)[\s:=\"']*$", re.IGNORECASE)
+_EXAMPLE = re.compile(r"\b(?:such as|like|e\.g\.|for example|for instance|example:)[^;\n]{0,40}$", re.IGNORECASE)
 _ANOTHERS = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -45,6 +56,7 @@ _NAME = re.compile(
     r"(?<![\w.@/-])((?:[a-z0-9][a-z0-9-]*\.)+(?:internal|local|localdomain|svc|lan|intranet)):\d{2,5}\b"
     r"|(?<![\w.@/-])((?:[a-z0-9][a-z0-9-]*\.)+(?:svc\.cluster\.local|ec2\.internal|compute\.internal))\b"
 )
+_PLACEHOLDERS = frozenset({"localhost", "host", "hostname", "server", "domain", "example", "name"})
 _URL_OF_ONE_NAME = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|tcp)://([a-z0-9][a-z0-9_-]*):\d{2,5}\b")
 
 
@@ -75,24 +87,38 @@ def inside_address(text: str, known: frozenset[str]) -> str | None:
     return None
 
 
-def inside_host(text: str, known: frozenset[str]) -> str | None:
+def inside_host(text: str, known: frozenset[str], asked: str = "") -> str | None:
     """The address or the name of a server's own network in a message, with or without a URL around it, or None.
 
     Args:
         known: hosts that clients are told of; none of them is inside.
+        asked: what the client sent; a server that repeats it tells nothing of its own.
     """
     text = text.replace("\\/", "/")  # as some write JSON
-    found = inside_address(text, known)
-    if found is not None:
-        return found
+
+    def told(name: str, start: int) -> bool:
+        return name in known or name in asked or _EXAMPLE.search(text[max(0, start - _NEAR) : start]) is not None
+
+    for match in _URL.finditer(text) if "://" in text else ():
+        found = inside_address(match[0], known)
+        if found is not None and not told(match[0], match.start()):
+            return found
     for match in (*_IPV4.finditer(text), *_IPV6.finditer(text)):
-        if match[1] not in known and _is_nobodys(match[1]) and not _VERSION.search(text, 0, match.start()):
+        if _is_nobodys(match[1]) and not told(match[1], match.start()) and _is_of_a_connection(text, match):
             return f"the address {match[1]}"
     for match in (*_NAME.finditer(text), *_URL_OF_ONE_NAME.finditer(text)):
         name = next(group for group in match.groups() if group)
-        if name not in known and name != "localhost":
+        if name not in _PLACEHOLDERS and not told(name, match.start()):
             return f"the host {name[:_MOST_SHOWN]}"
     return None
+
+
+def _is_of_a_connection(text: str, address: re.Match[str]) -> bool:
+    """Whether a message tells of reaching that address: it has a port, or words around it say so."""
+    before, after = text[: address.start()][-_NEAR:], text[address.end() :][:_NEAR]
+    if _PORT.match(after) is not None or ":" in address[1]:
+        return True
+    return _VERSION.search(before) is None and _CONNECTING.search(f"{before} {after}") is not None
 
 
 def _is_nobodys(text: str) -> bool:

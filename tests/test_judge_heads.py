@@ -30,6 +30,8 @@ INSIDE = (
     "ip-10-0-3-7.ec2.internal said no",
     "queue.internal:6379 is busy",
     "could not connect to server on 127.0.0.1, port 5432",
+    "upstream_addr=10.0.3.7",
+    "10.0.3.7:8188 likes no n",
 )
 # What only looks like it.
 OUTSIDE = (
@@ -46,6 +48,14 @@ OUTSIDE = (
     "prompt: such as https://host:port/path",
     "the ratio is fd00:1",
     "api.example.com:443 is overloaded",
+    "openai>=10.2.1.0 is needed to connect",
+    "please upgrade the SDK to 10.2.1.0 or later",
+    "driver 10.2.1.0 does not know bf16",
+    "see section 10.2.1.3.",
+    "your address 192.168.1.7 is not on the list",
+    "an image must not lie on a host of a private network, such as 10.0.0.1 or 127.0.0.1",
+    "e.g. http://renderer:8188/cat.png",
+    "a URL has the form http://host:8000/path",
 )
 
 
@@ -62,6 +72,16 @@ def test_an_address_inside_is_found(message: str) -> None:
 def test_what_only_looks_like_one_is_none(message: str) -> None:
     """A version, a range, a code or a public host is nobody's secret."""
     row = Row(error(message=message), 400, request=REFUSED, target=PUBLIC)
+    assert ADDRESSES in judged(row).held
+
+
+@pytest.mark.parametrize(
+    "part", ["10.0.3.7:5432", "http://render-2:8188/cat", "127.0.0.1 upstream", "db.svc.cluster.local"]
+)
+def test_what_the_client_wrote_itself_is_no_leak(part: str) -> None:
+    """A refusal may repeat the prompt, whatever addresses stand in it."""
+    request = dataclasses.replace(REFUSED, body=json.dumps({"prompt": f"a sign that says {part}", "n": 11}).encode())
+    row = Row(error(message=f"No n = 11 of 'a sign that says {part}'"), 400, request=request, target=PUBLIC)
     assert ADDRESSES in judged(row).held
 
 
@@ -98,6 +118,16 @@ def test_two_waits_are_compared(milliseconds: str | None, seconds: str | None, h
     name = "error.retry-after-ms"
     broken = name in {finding.requirement for finding in found.broken}
     assert (name in found.held, broken) == (held is True, held is False)
+
+
+@pytest.mark.parametrize(("date", "held"), [(DATE, True), (None, False)])
+def test_a_date_is_a_wait_where_the_server_tells_its_time(date: str | None, *, held: bool) -> None:
+    """Retry-After as a date of an hour ago names no wait without a Date beside it: that clock may be another."""
+    said = {"retry-after-ms": "400", "Retry-After": DATE, "Date": date}
+    found = judged(Row(**LIMITED, headers=said))  # type: ignore[arg-type]  # the fields of Row
+    name = "error.retry-after-ms"
+    assert (name in found.held) == held
+    assert name not in {finding.requirement for finding in found.broken}
 
 
 def _head(headers: tuple[tuple[str, str], ...], bare_lf: bool | None = None) -> Exchange:

@@ -182,6 +182,27 @@ class MoreThanRequests(Wild):
         return self.limited(1) if wait is not None and next(self.numbers) % 9 == 0 else super().limit(ask)
 
 
+@limiting
+class StallsWhileRefusing(Wild):
+    """The first answer to another key while one is refused takes longer than half of the wait that was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.declares = {"limited": {"requests": 4, "window_s": 6.0}}
+        self.limiter = SlidingLog(4, 6.0)
+        self.refusing = False
+
+    def limit(self, ask: Ask) -> Reply | None:
+        if self.refusing and ask.key == KEYS["second"]:
+            self.refusing = False
+            time.sleep(6.5)
+        return super().limit(ask)
+
+    def limited(self, wait: int) -> Reply:
+        self.refusing = True
+        return super().limited(wait)
+
+
 @pytest.mark.parametrize("kind", LIMITERS, ids=lambda kind: kind.__name__)
 def test_no_limiter_is_accused(kind: type[Wild]) -> None:
     """A limiter of this kind keeps every requirement about limits, as far as it can be seen."""

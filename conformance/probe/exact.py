@@ -74,11 +74,14 @@ def exact(session: Session, limit: Limit, found: Count) -> None:
     )
 
 
-def exact_again(session: Session, limit: Limit, kept: Kept, second: Burst) -> None:
+def exact_again(session: Session, burst: Burst, kept: Kept, second: Burst) -> None:
     """The same on a second burst, where no window of the clock can have turned while it lasted."""
-    found = _count(limit, (*kept.since, *second.answers), second.refused)
+    found = _count(burst.limit, (*kept.since, *second.answers), second.refused)
     if found is None or kept.wait_s is None or kept.late:
         return
-    into_window_s = (kept.wait_s / 2 if kept.wait_s >= _TESTED_S else kept.wait_s) + _ROUNDED_S + _AFTER_S
-    if into_window_s + found.span_s < limit.window_s:
-        exact(session, limit, found)
+    unturned_s = kept.wait_s / 2 if kept.wait_s >= _TESTED_S else 0.0
+    since_s = burst.refused.sent_s if burst.refused is not None else 0.0
+    # As it was, not as it was planned: answers in between, or to pictures under way, may have been slow.
+    into_window_s = max(kept.wait_s + _AFTER_S, found.passed[0].sent_s - since_s) - unturned_s + _ROUNDED_S
+    if into_window_s + found.span_s < burst.limit.window_s:
+        exact(session, burst.limit, found)

@@ -123,7 +123,7 @@ def _second_burst(session: Session, burst: Burst, kept: Kept) -> bool:
     right = second.refused is not None and len(kept.since) + len(second.passed) <= second.most
     _enforced(session, burst.limit, answers, held=right)
     if right:
-        exact_again(session, burst.limit, kept, second)
+        exact_again(session, burst, kept, second)
     session.find(Finding(GRANTED, held=True, evidence=(burst.passed[0].number,)))
     return True
 

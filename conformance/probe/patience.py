@@ -59,7 +59,11 @@ def keep_wait(session: Session, burst: Burst, refused: Exchange) -> Kept:
     due, postponed = burst.ended + wait_s, False
     early = _halfway(session, burst, kept, wait_s)
     if early is not None and early.status != 429:
-        _too_late(session, kept, refused, early, wait_s)
+        if _in_time(refused, early, wait_s):
+            _too_late(session, kept, refused, early, wait_s)
+        else:
+            kept.late = True
+            _honest(session, refused, early, wait_s, held=True)
         return kept
     if early is not None:
         session.find(Finding(TIGHT, held=True, evidence=(refused.number, early.number)))
@@ -81,6 +85,14 @@ def _halfway(session: Session, burst: Burst, kept: Kept, wait_s: float) -> Excha
     if wait_s < _LEAST_S or (burst.by_picture and affordable(burst, kept) < _PICTURES):
         return None
     return _ask_at(session, burst, kept, burst.ended + wait_s / 2)
+
+
+def _in_time(refused: Exchange, early: Exchange, wait_s: float) -> bool:
+    """Whether it was answered so long before the promised moment that rounding explains nothing: what was sent in
+    between may have kept us, or it was under way for long.
+    """
+    since, until = refused.last_byte_s, early.last_byte_s
+    return since is not None and until is not None and until - since <= wait_s - _LATER_S
 
 
 def _due(due: float, wait_s: float, early: Exchange) -> tuple[float, bool]:
