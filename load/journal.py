@@ -1,7 +1,7 @@
 """Files of JSON lines that one process appends to and another follows, and that tell when their writer has died.
 
 What was noted is written a moment later, together, so that a killed writer leaves all but the lines of its last
-fiftieth of a second.
+twentieth of a second.
 A writer holds a lock on its file; the system releases it however the process ends, also where nobody has reaped
 the process yet.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-TOGETHER_S = 0.02
+TOGETHER_S = 0.05
 """How long lines, and answers on their way to be judged, wait for others: one call of the system for all of them."""
 
 

@@ -58,7 +58,7 @@ def test_a_killed_worker_costs_its_own_arrivals_and_the_run_says_so(tmp_path: Pa
     assert any(f"Worker {dead[0]} died" in note for note in loaded.generator.notes)
     # What it had answered before is there: the first 20 were, half of them its own.
     assert sum(1 for r in loaded.records if r.worker == dead[0] and r.outcome == "valid") >= 9
-    # Sent as the server saw it, but for what was on its way into the socket, or had not been written of the last 20 ms.
+    # Sent as the server saw it, but for what was on its way into the socket, or had not been written of the last 50 ms.
     assert abs(arrivals["sent"] - len(served.seen)) <= 3
 
 
