@@ -20,7 +20,7 @@ import gevent
 from gevent import ssl
 
 from testcard.core.exchange import CANCELLED, Failure, Response
-from testcard.core.transcript import decoded
+from testcard.core.transcript import MOST_BYTES, decoded
 from testcard.load.answer import Answer, HTTPParseError
 from testcard.load.arena import Arena, Lease
 from testcard.load.message import head
@@ -28,7 +28,6 @@ from testcard.load.pool import Connection, Pool
 
 _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
 _EXCESS = 16
-_MOST_BYTES = 128 * 1024 * 1024
 _MOST_HEAD_BYTES = 1024 * 1024
 _SOON_S = 0.001
 _WAIT, _MORE, _OVER = range(3)
@@ -264,8 +263,8 @@ class Asking:
         if self._have > _MOST_HEAD_BYTES and not answer.headed:
             self._failure = Failure("framing", f"the header lines are longer than {_MOST_HEAD_BYTES} bytes")
             return _OVER
-        if self._have > _MOST_BYTES:
-            self._failure = Failure("closed", f"the answer is longer than {_MOST_BYTES} bytes")
+        if self._have > MOST_BYTES:
+            self._failure = Failure("closed", f"the answer is longer than {MOST_BYTES} bytes")
             return _OVER
         if answer.headed and not self._length:
             self._choose_place(answer)

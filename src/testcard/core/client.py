@@ -23,11 +23,10 @@ from testcard.core.exchange import Failure, Response
 from testcard.core.network import Network, Stream, has_bare_lf
 from testcard.core.redact import Redactor
 from testcard.core.target import Target
-from testcard.core.transcript import decoded
+from testcard.core.transcript import MOST_BYTES, decoded
 from testcard.core.trust import authorities
 
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
-_MOST_BYTES = 128 * 1024 * 1024
 _NETWORK_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -110,8 +109,8 @@ class Client:
                     for chunk in answer.iter_raw():
                         chunks.append(chunk)
                         size += len(chunk)
-                        if size > _MOST_BYTES:
-                            raise httpcore.ReadError(f"the answer is longer than {_MOST_BYTES} bytes")
+                        if size > MOST_BYTES:
+                            raise httpcore.ReadError(f"the answer is longer than {MOST_BYTES} bytes")
                 finally:
                     data, problem = decoded(b"".join(chunks), answer.headers.get("content-encoding", ""))
                     response = Response(answer.status_code, received, data)

@@ -18,6 +18,9 @@ from testcard.core.servertiming import server_times
 
 MOST_REDIRECTS = 3
 """How far a picture's URL is followed."""
+MOST_BYTES = 128 * 1024 * 1024
+"""A longer answer is not read to its end, nor unpacked."""
+_MOST_PICTURES = 100
 _LONG_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]*")
 _MORE = 4
@@ -140,10 +143,11 @@ def shape(response: Response) -> str:
 
 
 def media_urls(response: Response | None) -> tuple[str, ...]:
-    """The URLs of the pictures that an answer names, in their order."""
+    """The URLs of the pictures that an answer names, in their order; of one that names hundreds, the first."""
     data = response.json.get("data") if response and isinstance(response.json, dict) else None
     items = data if isinstance(data, list) else []
-    return tuple(item["url"] for item in items if isinstance(item, dict) and isinstance(item.get("url"), str))
+    urls = [item["url"] for item in items if isinstance(item, dict) and isinstance(item.get("url"), str)]
+    return tuple(urls[:_MOST_PICTURES])
 
 
 def redirect(url: str, response: Response | None) -> str | None:
@@ -214,10 +218,15 @@ def decoded(data: bytes, coding: str) -> tuple[bytes, str | None]:
             continue
         if name not in ("gzip", "x-gzip", "deflate"):
             return data, f"the body has the content coding {name}, which nobody asked for"
+        unpacking = zlib.decompressobj(wbits=47)
         try:
-            data = zlib.decompress(data, wbits=47)
+            plain = unpacking.decompress(data, MOST_BYTES)
         except zlib.error as error:
             return data, f"the body is labelled {name} and is not: {error}"
+        if not unpacking.eof:
+            wrong = f"unpacks to {MOST_BYTES} bytes or more" if len(plain) == MOST_BYTES else "ends in the middle"
+            return data, f"the body is labelled {name} and {wrong}"
+        data = plain
     return data, None
 
 
