@@ -98,10 +98,11 @@ def identify(which: tuple[int, int], *, drawn: Draw) -> Result:
         identification.add(
             [Observation(one.sent, one.answered, one.admitted, one.promised, one.by_date) for one in answers]
         )
-        promised += [(one.promised, one.waits) for one in answers if one.promised is not None and one.waits]
+        promised += [(one.promised, one.waits) for one in answers if one.promised is not None and one.waits is not None]
         now = max(one.answered for one in answers) + 0.01
     fitted, (honesty, _) = identification.verdict(), identification.honesty()
     name, counts = RECOGNISED.get(truth.kind, (truth.kind, None))
+    waited = sum(wait for _, wait in promised)
     recognised = fitted.kind == name and fitted.refusals_count in (counts, None)
     spared = truth.kind not in KNOWN and fitted.kind == "unexplained"
     return Result(
@@ -117,16 +118,23 @@ def identify(which: tuple[int, int], *, drawn: Draw) -> Result:
         window_right=truth.right_window(fitted.window_s.value if fitted.window_s else None),
         refusals=honesty.refusals,
         header=truth.header,
-        heard=truth.heard,
+        heard="honest" if promised and all(_kept(*one) for one in promised) else truth.heard,
         verdict=honesty.verdict,
         ratio=honesty.ratio,
-        true_ratio=sum(said for said, _ in promised) / sum(wait for _, wait in promised) if promised else None,
+        true_ratio=sum(said for said, _ in promised) / waited
+        if (waited := sum(wait for _, wait in promised))
+        else None,
         error_s=honesty.error_s,
         true_error_s=median(said - wait for said, wait in promised) if promised else None,
         requests=identification.sent,
         minutes=now / 60,
         cpu_s=time.process_time() - begun,
     )
+
+
+def _kept(promised_s: float, wait_s: float) -> bool:
+    """Whether a promise is the truth in whole seconds: a quarter of a wait below a second is 1, as the truth is."""
+    return 0 <= promised_s - wait_s <= 1
 
 
 def main() -> None:

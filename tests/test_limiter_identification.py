@@ -16,8 +16,8 @@ from testcard.core.target import Limit
 from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Observation
 from testcard.load.ratelimit.catalogue import kinds
 from testcard.load.ratelimit.observation import Past, Wave
-from testcard.load.ratelimit.population import spread
-from testcard.load.ratelimit.promise import Promise, honesty
+from testcard.load.ratelimit.population import Population, spread
+from testcard.load.ratelimit.promise import Promise, honesty, promises
 from wild_limiters import (
     HEADERS,
     KNOWN,
@@ -161,8 +161,63 @@ def test_promises_are_judged_as_a_whole(header: str) -> None:
     dice = random.Random(3)
     waits = [dice.uniform(1, 55) for _ in range(30)]
     told = [(wait, HEADERS[header](wait, dice)) for wait in waits]
-    found = [Promise(0.0, said, wait, 0.4, header == "dated") for wait, said in told if said is not None]
+    found = [
+        Promise(float(at), said, wait, 0.4, header == "dated")
+        for at, (wait, said) in enumerate(told)
+        if said is not None
+    ]
     assert honesty(found, len(waits)).verdict == (header if header in LIARS else "honest")
+
+
+def test_what_is_made_up_is_not_late() -> None:
+    """Promises of one moment that have nothing to do with each other are unrelated, even where all are too long."""
+    dice = random.Random(3)
+    made_up = [Promise(5.0, dice.randint(2, 60), 0.7, 1.0) for _ in range(12)]
+    tenfold = [Promise(5.0, math.ceil(10 * wait), wait, 1.0) for wait in (0.61, 0.66, 0.7, 0.74) * 3]
+    assert honesty(made_up, 12).verdict == "unrelated"
+    assert honesty(tenfold, 12).verdict == "late"
+
+
+@pytest.mark.parametrize("factor", [1.0, 10.0])
+def test_the_header_may_choose_among_what_explains_the_answers(factor: float) -> None:
+    """Where the window is known to some seconds only, a promise is held against the window that suits it best."""
+    waves = [
+        Wave(tuple(Observation(at, at + 0.1, passes, None if passes else math.ceil(factor * (60 - at))) for _ in "123"))
+        for at, passes in ((0.0, True), (20.0, False), (55.0, False))
+    ]
+    kind = next(one for one in kinds(DECLARED) if one.name == "fixed-first")
+    sets = np.column_stack([np.full(49, 3.0), np.linspace(56.5, 60.5, 49)])
+    judged = honesty(promises(Population(kind, sets, np.zeros(49)), Past(waves)), 6)
+    assert judged.verdict == ("honest" if factor == 1 else "late")
+    assert judged.ratio == pytest.approx(factor, rel=0.02)
+
+
+def test_a_wait_for_tokens_that_are_owed_is_a_wait() -> None:
+    """A bucket that refusals put into debt makes its promises longer, and they are not taken for missing."""
+    limiter = RefusedBucket(3, 1 / 6, math.inf)
+    answers = [limiter.decide(1.0) for _ in range(9)]
+    wave = Wave(tuple(Observation(1.0, 1.1, passes, None if passes else wait) for passes, wait in answers))
+    kind = next(one for one in kinds(DECLARED) if one.name == "bucket")
+    found = promises(Population(kind, np.array([[3.0, 6.0, 2.0]]), np.zeros(1)), Past([wave]))
+    assert [round(one.wait_s) for one in found] == [42] * 6  # six are owed when the last of them is told to wait
+
+
+@pytest.mark.parametrize(
+    ("size", "contradictions"),
+    [
+        (30, 0),  # one of them came before the window's end
+        (3, 1),
+    ],
+)
+def test_a_large_wave_may_fall_on_both_sides_of_an_end(size: int, contradictions: int) -> None:
+    """One request more than a window has left contradicts a limiter only where no large wave was split by its end."""
+    waves = [
+        Wave(tuple(Observation(at, at + 0.1, True) for _ in range(count)))
+        for at, count in ((0.0, 1), (60.1, size), (62.0, size + 1))
+    ]
+    kind = next(one for one in kinds(DECLARED) if one.name == "fixed-first")
+    population = Population(kind, np.array([[2.0 * size, 60.0]]), np.zeros(1))
+    assert population.contradictions(Past(waves)) == contradictions
 
 
 def test_retry_after_is_judged_by_the_limiter_that_fits() -> None:

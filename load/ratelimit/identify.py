@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from testcard.core.target import Limit
-from testcard.load.ratelimit.catalogue import CONCURRENCY, UNLIMITED, kinds
+from testcard.load.ratelimit.catalogue import CONCURRENCY, UNEXPLAINED, UNLIMITED, kinds
 from testcard.load.ratelimit.choose import Costs, Council, Probe
 from testcard.load.ratelimit.fitted import Fitted, estimate
 from testcard.load.ratelimit.observation import Floats, Observation, Past, Wave
 from testcard.load.ratelimit.population import Population, likelihood
-from testcard.load.ratelimit.promise import UNJUDGED, Honesty, Promise, honesty, promises
+from testcard.load.ratelimit.promise import HONEST, MISSING, UNJUDGED, Honesty, Promise, honesty, promises
 
 _OPENING = (0.3, 0.4, 0.4, 0.3, 0.3, 0.3)
 """Sizes of the first waves, as shares of the declared limit."""
@@ -29,14 +29,20 @@ _WRONG = 0.06
 """Below this likelihood of a wave, the wave contradicts the model."""
 _HOPELESS = 12.0
 """How much less of the log evidence a kind may have and still be looked at again."""
+_REVIEW = 1.5
+"""How many times the waves there must be before the rivals of a sure kind are looked at again."""
 _FORLORN = 20.0
 """How much less of the log evidence makes it a waste of time to move the parameter sets of a kind about."""
 _INSTEAD = 5.0
 """How much less of the log evidence a kind may have than one that is contradicted, and be stated in its place."""
+_MAYBE = 0.1
+"""A kind this probable beside the first may be what the header speaks of."""
 _CHECKS = 3
 _LARGE = 0.5
 _PART = 0.08
 _RISK = 0.3
+_NOTHING = 0.05
+"""Bits below which no kind and no parameter set that is left expects anything else than the others."""
 _RESERVE = 4
 """Requests kept beside those that a limit in doubt needs to be told."""
 _LITTLE_LIMIT = 0.3
@@ -81,6 +87,8 @@ class Identification:
         self._past = Past(())
         self._whole = True
         self._queue: list[tuple[float, int]] = []
+        self._review_at = 0
+        """How many waves there must be before the rivals of a sure leader have another chance."""
 
     @property
     def sent(self) -> int:
@@ -115,6 +123,8 @@ class Identification:
                 return found
         costs = Costs(wave=_WAVE_COST, second=_PATIENCE * left / rest_s)
         probe = council.choose(now, horizon, min(left, 2 * self._declared.requests), costs)
+        if probe.bits < _NOTHING:  # rather a wave that would surprise the leader than one that surprises no one
+            return self._check(now, horizon, left, shares)
         spread = self._spread(probe, council, horizon / 1.3)
         return spread if spread is not probe else self._halved(probe, shares)
 
@@ -131,6 +141,8 @@ class Identification:
             moves = _MOVES if top - population.score < _FORLORN else 0
             population.update(self._past, self._dice, moves)
         self._restart(everything=surprised)
+        if self.shares().max() > _SURE and len(self._waves) >= self._review_at:
+            self._review()
         if self.shares().max() > _LIKELY:
             self._leader().stir(self._past, self._dice, _STIRRED)
 
@@ -153,7 +165,19 @@ class Identification:
         if not stated or population.kind.name in (UNLIMITED, CONCURRENCY):
             return Honesty(UNJUDGED, refusals, self._promised()), ()
         found = promises(population, self._past)
-        return honesty(found, refusals), found
+        if len(found) < self._promised() / 2:  # it never admits again, so it is not the one that promised
+            return Honesty(UNJUDGED, refusals, self._promised()), found
+        first = honesty(found, refusals)
+        for number in np.argsort(-shares)[1:]:  # what another limiter may have meant is not held against this one
+            rival = self._populations[number]
+            if first.verdict in (HONEST, MISSING) or shares[number] < _MAYBE * shares.max():
+                break
+            if rival.kind.name not in (UNLIMITED, CONCURRENCY):
+                others = promises(rival, self._past)
+                other = honesty(others, refusals)
+                if other.verdict == HONEST:
+                    return other, others
+        return first, found
 
     def _leader(self) -> Population:
         return self._populations[int(np.argmax(self.shares()))]
@@ -213,6 +237,8 @@ class Identification:
         if shares.max() < _SURE:
             return False
         fitted = self.verdict()
+        if fitted.kind == UNEXPLAINED:
+            return False
         return all(part is None or part.confidence >= _SURE_PARAMETER for part in fitted.parts())
 
     def _doubted_limit(self, shares: Floats) -> int:
@@ -271,6 +297,14 @@ class Identification:
                 population.restart(self._past, self._dice)
                 self._vain[number] = self._vain[number] + 1 if self._wrong(population) else 0
                 self._again[number] = len(self._waves) + self._vain[number]
+
+    def _review(self) -> None:
+        """Look afresh for parameter sets of the leader's rivals: few that are left may be few by bad luck."""
+        self._review_at = round(_REVIEW * len(self._waves))
+        leader = self._leader()
+        for population in self._populations:
+            if population is not leader and leader.score - population.score < _FORLORN:
+                population.restart(self._past, self._dice)
 
     def _wrong(self, population: Population) -> bool:
         found = likelihood(population.kind, population.best()[None, :], self._past)

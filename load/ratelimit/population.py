@@ -17,7 +17,8 @@ from testcard.load.ratelimit.observation import Floats, Past
 from testcard.load.ratelimit.window import began
 
 SIZE = 256
-_START = 4096
+_START, _AFRESH = 16384, 4096
+"""How many are drawn before anything was seen, and when a kind starts again: few of them survive the first refusal."""
 _STRAY = 0.01
 """The probability that an answer has nothing to do with the limiter."""
 _OFF_BY_ONE = 0.02
@@ -25,8 +26,10 @@ _OFF_BY_ONE = 0.02
 JITTER = ((-1.0, 0.2), (0.0, 0.6), (1.0, 0.2))
 """Where within the jitter the decision may have fallen, and how likely."""
 _LIKELY = 4.0
+_STRADDLING = 0.04
+"""The share of the largest wave that may have fallen on the other side of the end of a window, and counts there."""
 _STRETCHED = (-2.0, -1.0, 0.0, 1.0, 2.0)
-_DEGREES = (0.08, 0.2, 0.4, 0.7, 1.0)
+_DEGREES = (0.01, 0.03, 0.08, 0.2, 0.4, 0.7, 1.0)
 _MOVES_PER_DEGREE = 4
 
 
@@ -94,10 +97,14 @@ class Population:
         """Take the newest waves in, and move the parameter sets about."""
         gained = likelihood(self.kind, self.sets, past, self.seen).sum(axis=1)
         self.scores = self.scores + gained
-        self.evidence += _log_mean(gained)
         self.seen = len(past)
-        if not self.kind.parameters:
+        if len(self.sets) != SIZE:  # still as they were drawn, each as probable as its score
+            self.evidence = _log_mean(self.scores)
+            if self.kind.parameters and (past.admitted < past.sent).any():
+                self._resample(self.scores, dice)
+                self.stir(past, dice, moves)
             return
+        self.evidence += _log_mean(gained)
         self._resample(gained, dice)
         self.stir(past, dice, moves)
 
@@ -117,7 +124,7 @@ class Population:
         """Look again from the beginning; keep what is better, the old or the new."""
         if not self.kind.parameters:
             return
-        fresh = Population(self.kind, self.kind.draw(dice, _START), np.zeros(_START), len(past))
+        fresh = Population(self.kind, self.kind.draw(dice, _AFRESH), np.zeros(_AFRESH), len(past))
         fresh.scores = likelihood(self.kind, fresh.sets, past).sum(axis=1)
         reached = 0.0
         for degree in _DEGREES:
@@ -127,7 +134,7 @@ class Population:
             reached = degree
             for _ in range(_MOVES_PER_DEGREE):
                 fresh._move(past, dice, degree)
-        if fresh.scores.max() > self.scores.max() + 1.0:
+        if fresh.scores.max() > self.scores.max() - 1.0:
             self.evidence = max(self.evidence, fresh.evidence)
         sets, scores = np.concatenate([self.sets, fresh.sets]), np.concatenate([self.scores, fresh.scores])
         self.sets, self.scores = sets, scores
@@ -147,7 +154,8 @@ class Population:
         sets = self.sets[self.scores >= self.scores.max() - _LIKELY]
         sent, admitted = past.sent.astype(float), past.admitted.astype(float)
         rooms = np.clip(spread(self.kind, sets, past, 0, _STRETCHED), 0.0, sent)
-        wrong = (admitted < rooms.min(axis=0)) | (admitted > rooms.max(axis=0))
+        slack = np.minimum(past.sent // 2, np.floor(_STRADDLING * np.maximum.accumulate(past.sent)))
+        wrong = (admitted < rooms.min(axis=0) - slack) | (admitted > rooms.max(axis=0) + slack)
         return int(wrong.sum(axis=1).min())
 
     def _resample(self, scores: Floats, dice: np.random.Generator) -> None:

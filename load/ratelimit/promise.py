@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from testcard.core.record import Jsonable
+from testcard.load.ratelimit.catalogue import BUCKET
+from testcard.load.ratelimit.kind import Flags
 from testcard.load.ratelimit.observation import Floats, Past
 from testcard.load.ratelimit.population import Population
 
@@ -21,10 +23,14 @@ _WHOLE_S = 1.0
 _FEW = 0.1
 """Up to this share of the promises may be off, and the header is still called honest."""
 _CLEARLY = 4.0
-_SETS = 24
+_SETS = 48
+_KEPT, _WORST_S = 0.25, 20.0
+"""The share of the parameter sets that may speak for a header, and beyond what a promise is off all the same."""
 _STEPS = 240
 _RELATED = 0.5
 _VARIED_S = 2.0
+_SEVERAL, _AT_ONCE = 4, 0.25
+"""So many promises beside another one tell whether those of one moment agree, each within this share of itself."""
 _MOSTLY, _LOOSELY = 2 / 3, 0.15
 """So many of the promises must follow a rule, each within this share of itself."""
 
@@ -78,7 +84,7 @@ class Honesty(Jsonable):
 def promises(population: Population, past: Past) -> tuple[Promise, ...]:
     """Each promise and the wait that the fitted limiter would have asked for."""
     sets = population.sets[:: max(1, len(population.sets) // _SETS)]
-    found: list[Promise] = []
+    said: list[tuple[int, list[tuple[float, bool, float]]]] = []
     for number, wave in enumerate(past.waves):
         promised = [
             (one.promised_s, one.by_date, one.answered_s)
@@ -86,16 +92,43 @@ def promises(population: Population, past: Past) -> tuple[Promise, ...]:
             if not one.admitted and one.promised_s is not None
         ]
         if promised:
-            waits = _waits(population, sets, past, number)
-            waits = waits[np.isfinite(waits)]
-            if waits.size:
-                wait, doubt = float(np.median(waits)), float(np.ptp(np.quantile(waits, (0.1, 0.9))))
-                at = float(past.times[number])
-                for value, by_date, answered in promised:
-                    under_way = max(0.0, answered - at)
-                    left = max(0.0, wait - under_way)
-                    found.append(Promise(at, value, left, doubt + 2 * past.jitter_s + under_way, by_date))
+            said.append((number, promised))
+    if not said:
+        return ()
+    every = np.stack([_waits(population, sets, past, number) for number, _ in said], axis=1)
+    kind_to_it = _agreeing(every, np.array([np.median([value for value, *_ in promised]) for _, promised in said]))
+    found: list[Promise] = []
+    for (number, promised), waits in zip(said, every.T, strict=True):
+        near, all_waits = waits[kind_to_it & np.isfinite(waits)], waits[np.isfinite(waits)]
+        if near.size:
+            wait, doubt = float(np.median(near)), float(np.ptp(np.quantile(all_waits, (0.1, 0.9))))
+            at = float(past.times[number])
+            for value, by_date, answered in promised:
+                under_way = max(0.0, answered - at)
+                left = max(0.0, wait - under_way)
+                found.append(Promise(at, value, left, doubt + 2 * past.jitter_s + under_way, by_date))
     return tuple(found)
+
+
+def _agreeing(waits: Floats, promised: Floats) -> Flags:
+    """The parameter sets with which the promises make most sense: the truth, or the truth times some factor.
+
+    All of them explain the answers, so the header may choose: the benefit of the doubt, and the better measure of a
+    lie.
+
+    Args:
+        waits: one row a parameter set, one column a wave; not finite where nothing would ever be admitted.
+        promised: what the refusals of each wave said.
+    """
+    known = np.where(np.isfinite(waits), waits, 0.0)
+    factor = np.median(promised / np.maximum(known, _WHOLE_S / 2), axis=1)[:, None]
+    apart = np.minimum(
+        np.minimum(np.abs(promised - known), _WORST_S).mean(axis=1),
+        np.minimum(np.abs(promised - factor * known) / np.maximum(factor, 1.0), _WORST_S).mean(axis=1),
+    )
+    apart += _WORST_S * (~np.isfinite(waits)).mean(axis=1)
+    chosen: Flags = apart <= np.quantile(apart, _KEPT)
+    return chosen
 
 
 def honesty(found: Sequence[Promise], refusals: int) -> Honesty:
@@ -120,7 +153,7 @@ def _verdict(found: Sequence[Promise], errors: Floats) -> str:
     early, late = float((errors < 0).mean()), float((errors > 0).mean())
     if early + late <= _FEW or _close(found):
         return HONEST
-    if not _related(found):
+    if not _alike(found) or not _related(found):
         return UNRELATED
     if early >= _CLEARLY * late:
         return EARLY
@@ -132,6 +165,19 @@ def _close(found: Sequence[Promise]) -> bool:
     waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
     usual = float(np.median(np.abs(promised - waits)))
     return abs(float(promised.sum() - waits.sum())) <= _FEW * float(waits.sum()) and usual <= found[0].whole_s
+
+
+def _alike(found: Sequence[Promise]) -> bool:
+    """Whether what was said of one wait at one moment is about the same, whatever it is."""
+    within: list[bool] = []
+    for at in {one.at_s for one in found}:
+        waits = np.array([one.wait_s for one in found if one.at_s == at])
+        promised = np.array([one.promised_s for one in found if one.at_s == at])
+        promised = promised[np.abs(waits - np.median(waits)) <= _WHOLE_S / 2]
+        if promised.size > 1:
+            usual = float(np.median(promised))
+            within += (np.abs(promised - usual) <= 2 * _WHOLE_S + _AT_ONCE * usual).tolist()
+    return len(within) < _SEVERAL or float(np.mean(within)) >= _MOSTLY
 
 
 def _related(found: Sequence[Promise]) -> bool:
@@ -152,6 +198,8 @@ def _related(found: Sequence[Promise]) -> bool:
 def _waits(population: Population, sets: Floats, past: Past, number: int) -> Floats:
     """Seconds from a wave to the next admission of each parameter set, if nothing follows."""
     longest = float(np.max(sets[:, 1])) * 1.5 if sets.shape[1] > 1 else 0.0
+    if population.kind.name == BUCKET:  # a token that is owed must come in as well
+        longest += float(np.max(sets[:, 1])) * float((past.sent - past.admitted)[: number + 1].sum())
     offsets = np.linspace(0.0, max(longest, 1.0), _STEPS)
     first = _first_free(population, sets, past, number, np.broadcast_to(offsets, (len(sets), _STEPS)))
     step = offsets[1]
