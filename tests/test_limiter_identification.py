@@ -174,7 +174,9 @@ def test_what_is_made_up_is_not_late() -> None:
     dice = random.Random(3)
     made_up = [Promise(5.0, dice.randint(2, 60), 0.7, 1.0) for _ in range(12)]
     tenfold = [Promise(5.0, math.ceil(10 * wait), wait, 1.0) for wait in (0.61, 0.66, 0.7, 0.74) * 3]
+    fourth = [Promise(float(at), 1, wait, 1.0) for at, wait in enumerate((5.8, 0.6, 5.4, 4.4, 0.7, 5.5))]
     assert honesty(made_up, 12).verdict == "unrelated"
+    assert honesty(fourth, 6).verdict == "early"  # a quarter of all of them is a second
     assert honesty(tenfold, 12).verdict == "late"
 
 

@@ -184,7 +184,7 @@ def _related(found: Sequence[Promise]) -> bool:
     """Whether the promises are the waits times some factor, or longer by some time, or grow with them at all."""
     waits, promised = np.array([one.wait_s for one in found]), np.array([one.promised_s for one in found])
     varied = waits.std() > _VARIED_S
-    if varied and promised.std() == 0:
+    if varied and promised.std() == 0 and promised[0] > _VARIED_S:  # a second or two may be a share, rounded
         return False
     factor = float(np.median(promised / np.maximum(waits, _WHOLE_S / 2)))
     doubt, whole = np.array([one.doubt_s for one in found]), np.array([one.whole_s for one in found])
