@@ -109,7 +109,7 @@ def real(seed: int) -> CapacityFigures | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--searches", type=int, default=40, help="on each reckoned server")
+    parser.add_argument("--searches", type=int, default=40, help="on each reckoned server; 0 for none")
     parser.add_argument("--real", type=int, default=0, help="on the bundled mock, about six minutes each")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
@@ -120,7 +120,7 @@ def main() -> None:
     )
     shares = []
     with ProcessPoolExecutor(options.processes) as pool:
-        for line, within in pool.map(row, range(len(SERVERS)), repeat(options.searches)):
+        for line, within in pool.map(row, range(len(SERVERS)) if options.searches else (), repeat(options.searches)):
             print(line, flush=True)
             shares.append(within)
     truth = fixed("", 4, 0.06).capacity(Slo(0.95, 0.25))
@@ -128,6 +128,8 @@ def main() -> None:
         found = real(seed)
         print(f"the mock over sockets, M/D/4, truth {truth:.1f}/s: {found.sentence if found else 'nothing'}", end=" ")
         print(f"Estimate {found.estimate_per_s if found else None}", flush=True)
+    if not shares:
+        return
     overall = sum(shares) / len(shares)
     print(f"\nwithin 10 %: {overall:.1%} of all searches, {min(shares):.0%} on the hardest server; the bar is 90 %")
     sys.exit(0 if overall >= 0.9 else 1)
