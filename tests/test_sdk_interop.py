@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -188,6 +190,20 @@ def test_a_replay_leads_nowhere(sdks: tuple[Sdk, ...]) -> None:
         lines = {"Location": f"{elsewhere.base_url}/images/generations", "Set-Cookie": "a=b", "X-Odd": "\xff"}
         assert all(findings(each, answered(404, error(), lines)) == (ERRORS, set()) for each in sdks)
     assert elsewhere.received == []
+
+
+def test_a_client_that_hangs_up_makes_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    """A connection that is reset in the middle of a request leaves nothing on the terminal, and the next is served."""
+    answer = Response(200, (("Content-Type", "application/json"),), b"{}")
+    head = b"POST /0/v1/images/generations HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+    with replaying([answer]) as replay:
+        with socket.create_connection(("127.0.0.1", replay.server_address[1])) as client:
+            client.sendall(head)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+        with socket.create_connection(("127.0.0.1", replay.server_address[1])) as client:
+            client.sendall(head + b"Connection: close\r\n\r\n{}")
+            assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+    assert capfd.readouterr().err == ""
 
 
 def test_of_each_kind_the_first_answer_is_kept() -> None:

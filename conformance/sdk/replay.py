@@ -35,6 +35,9 @@ class Replay(ThreadingHTTPServer):
         self.asked: Counter[int] = Counter()
         self.lock = threading.Lock()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing: a client may hang up whenever it likes."""
+
     def call(self, index: int) -> dict[str, Any]:
         """What an SDK's client is told, to get answer `index`: one repetition, if it would not wait for long."""
         base_url = f"http://127.0.0.1:{self.server_address[1]}/{index}/v1"
