@@ -3,7 +3,8 @@
 One 500 is a bad moment, and three in a row may be an outage: then others fail as well. Where others were served before
 and after, it is this body that the server fails at, or chance: of a server that fails at one request in five, one check
 in fifteen sees three in a row. So it is asked again until it is served, or until chance is out of the question at the
-rate at which all the others failed. What it brings then is the picture that it was to bring in the first place.
+rate at which all the others failed. What it brings then is the picture that it was to bring in the first place. Where
+nothing was served after it, one that was served before is asked once more: an outage would meet that as well.
 """
 
 from __future__ import annotations
@@ -29,13 +30,11 @@ _MOST_TIMES = 12
 def _run(session: Session) -> None:
     answers = [e for e in session.answers if e.request.requirement is not None and not e.request.may_refuse]
     served = [e.number for e in session.answers if e.succeeded and e.request.to_generate and not e.request.violations]
-    lasting = [
-        exchange
-        for exchange in answers
-        if _failed_each_time(exchange) and min(served, default=exchange.number) < exchange.number < max(served)
-    ]
+    lasting = [e for e in answers if _failed_each_time(e) and min(served, default=e.number) < e.number]
+    if any(exchange.number > max(served) for exchange in lasting):
+        served += _served_again(session, served)
     refuted = 0
-    for exchange in lasting:
+    for exchange in [exchange for exchange in lasting if exchange.number < max(served)]:
         last = _asked_again(session, exchange, needed(_failure_rate(session.answers, exchange), len(answers)))
         if last is None:
             continue
@@ -53,6 +52,16 @@ def _run(session: Session) -> None:
         session.find(Finding(_NAME, held=True, evidence=tuple(served)))
     elif not served:
         session.find(Skip(_NAME, outcome.NOT_JUDGED, "no good request was served"))
+
+
+def _served_again(session: Session, served: Sequence[int]) -> list[int]:
+    """The smallest request that was served, if it is once more: a picture in the place of one that failed."""
+    good = min((e for e in session.answers if e.number in served), key=lambda e: e.request.images)
+    left = session.sender.budget.left
+    if session.closed or (left is not None and left < good.request.images):
+        return []
+    again = session.send_once(good.request, good.attempt + 1)
+    return [again.number] if again.succeeded else []
 
 
 def _failure_rate(answers: Sequence[Exchange], suspect: Exchange) -> float:
