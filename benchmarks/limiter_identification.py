@@ -8,7 +8,7 @@
     python benchmarks/limiter_identification.py --only rolling --first 90 --save part.jsonl
     python benchmarks/limiter_identification.py --read part.jsonl other.jsonl        # slices, told together
 
-The limiters are those of tests/wild_limiters.py, which shares no code with the fit. Prints each miss, the shares
+The limiters are those of tests/drawn_limiters.py, which shares no code with the fit. Prints each miss, the shares
 that are right, and the tables of confusions.
 """
 
@@ -28,9 +28,9 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from drawn_limiters import HEADERS, KNOWN, LIARS, RECOGNISED, REFUSALS, UNKNOWN, Network, draw
 from testcard.core.target import Limit
 from testcard.load.ratelimit import Bounds, Identification, Observation
-from wild_limiters import HEADERS, KNOWN, LIARS, RECOGNISED, REFUSALS, UNKNOWN, Network, draw
 
 _SURE = 0.95
 _REFUSING = 3

@@ -167,10 +167,9 @@ class _Worker:
     def _together(self) -> bytes:
         """The frames that wait, as far as they are not too many."""
         size = count = 0
-        for count, part in enumerate(self._waiting, 1):  # noqa: B007 (the count is what is wanted)
-            size += len(part)
-            if size >= _MOST_TOGETHER_BYTES:
-                break
+        while count < len(self._waiting) and size < _MOST_TOGETHER_BYTES:
+            size += len(self._waiting[count])
+            count += 1
         data = b"".join(self._waiting[:count])
         del self._waiting[:count]
         return data

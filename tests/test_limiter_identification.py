@@ -12,6 +12,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from drawn_limiters import HEADERS, KNOWN, LIARS, RECOGNISED, REFUSALS, UNKNOWN, Network, Truth, draw
 from testcard.core.target import Limit
 from testcard.load.ratelimit import Bounds, Fitted, Honesty, Identification, Observation
 from testcard.load.ratelimit.catalogue import kinds
@@ -19,29 +20,20 @@ from testcard.load.ratelimit.observation import Past, Wave
 from testcard.load.ratelimit.population import Population, spread
 from testcard.load.ratelimit.promise import Promise, honesty, promises
 from wild_limiters import (
-    HEADERS,
-    KNOWN,
-    LIARS,
-    RECOGNISED,
-    REFUSALS,
-    UNKNOWN,
     Bucket,
     FixedClock,
     FixedFirst,
     Gcra,
     Interval,
     Log,
-    Network,
     Postponing,
     RefusedBucket,
     RefusedCounter,
     Renewed,
     Rolling,
     SubBuckets,
-    Truth,
     TwoLogs,
     Wild,
-    draw,
 )
 from wild_limiters import Counter as WildCounter
 

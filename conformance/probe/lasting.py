@@ -33,8 +33,9 @@ def _run(session: Session) -> None:
     lasting = [e for e in answers if _failed_each_time(e) and min(served, default=e.number) < e.number]
     if any(exchange.number > max(served) for exchange in lasting):
         served += _served_again(session, served)
+        lasting = [exchange for exchange in lasting if exchange.number < max(served)]
     refuted = 0
-    for exchange in [exchange for exchange in lasting if exchange.number < max(served)]:
+    for exchange in lasting:
         last = _asked_again(session, exchange, needed(_failure_rate(session.answers, exchange), len(answers)))
         if last is None:
             continue

@@ -23,7 +23,7 @@ LINES = "testcard-lines"
 TAKEN = "testcard-taken"
 """Master, to LINES: `file`; `upto`, how many bytes of it are on its disk; `ended`."""
 
-JOURNAL, ANSWERS = FILES = ("journal", "answers")
+JOURNAL, ANSWERS = ("journal", "answers")
 """The two files of a worker: brief.journal() and brief.answers()."""
 
 PORT = 5557
