@@ -17,23 +17,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from loading import spread
 from picture_server import Answers
 
-from testcard.core.exchange import Exchange, Response
 from testcard.core.target import Target
-from testcard.core.wire import request_headers
 from testcard.load.arena import Arena, Lease, Reading
 from testcard.load.brief import Brief
-from testcard.load.handover import END, Delivery, Planned, frame, messages
+from testcard.load.handover import END, Delivery, Planned, deliveries, frame
 from testcard.load.journal import Journal
 from testcard.load.judging import Recorder
-from testcard.load.payload import request_of
+from testcard.load.payload import body_of
 from testcard.load.plan import LoadPlan
 from testcard.load.planning import plan_load
+from testcard.load.reply import Reply
 from testcard.load.sampling import decoded_every
 
 _KEY = "sk-no-server-asks-for-it-0123456789"  # redacted as any other
@@ -59,13 +57,11 @@ CASES = (
 )
 
 
-def frames(case: Case, target: Target, plan: LoadPlan, answers: Answers, arena: Arena) -> Iterator[bytes]:
+def frames(case: Case, plan: LoadPlan, answers: Answers, arena: Arena) -> Iterator[bytes]:
     """The answers as a worker hands them over."""
-    places: list[tuple[Lease, int]] = []
+    places: list[Lease] = []
     now = time.time()
-    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for arrival, index in zip(plan.share(0), range(case.answers), strict=False):
-        request = request_of(plan, arrival)
         request_id = f"6f9619ff-8b86-4011-b42d-{index:012x}"
         head, _, body = b"".join(answers.next(request_id.encode())).partition(b"\r\n\r\n")
         if case.broken:
@@ -75,15 +71,14 @@ def frames(case: Case, target: Target, plan: LoadPlan, answers: Answers, arena: 
         lease = arena.take(len(body)) if index < case.distinct else None
         if lease is not None:
             arena.view(lease)[: len(body)] = body
-            places.append((lease, len(body)))
+            places.append(lease)
         place = places[index % len(places)] if places else None
-        exchange = Exchange(
-            request, index, target.base_url + request.path, request_id,
-            tuple(request_headers({}, request, None, request_id)), at, arrival.offset_s, arrival.offset_s + 0.000123,
-            arrival.offset_s + 0.001234, arrival.offset_s + 0.001345,
-            Response(200, headers, b"" if place else body), received_at=now,
+        due = arrival.offset_s
+        reply = Reply(
+            due + 0.000123, due + 0.001234, due + 0.001345, 200, headers, b"" if place else body, None, place,
+            len(body),
         )  # fmt: skip
-        yield frame(Delivery(Planned.of(arrival), exchange, (place,)))
+        yield frame(Delivery(index, Planned.of(arrival), due, now, now, request_id, body_of(plan, arrival), reply))
 
 
 def measure(case: Case, repeat: int, profile: bool) -> None:
@@ -96,7 +91,7 @@ def measure(case: Case, repeat: int, profile: bool) -> None:
         warmup_s=0.0, arrivals="constant",
     )  # fmt: skip
     arena = Arena()
-    data = b"".join(frames(case, target, plan, answers, arena)) + END
+    data = b"".join(frames(case, plan, answers, arena)) + END
     every = decoded_every(plan)
     spent: list[float] = []
     profiler = cProfile.Profile() if profile else None
@@ -109,9 +104,9 @@ def measure(case: Case, repeat: int, profile: bool) -> None:
                 began = time.process_time()
                 if profiler is not None:
                     profiler.enable()
-                for message in messages(io.BufferedReader(io.BytesIO(data)), reading, journal.flush):
-                    if message is not None:
-                        journal.note(recorder.line(*message))
+                for delivery in deliveries(io.BufferedReader(io.BytesIO(data)), reading, journal.flush):
+                    if delivery is not None:
+                        journal.note(recorder.take(delivery))
                 if profiler is not None:
                     profiler.disable()
                 spent.append((time.process_time() - began) / case.answers)

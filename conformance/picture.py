@@ -12,7 +12,7 @@ import re
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pybase64
 from PIL import Image
@@ -38,8 +38,7 @@ _PAD_BITS = {1: 0b11, 2: 0b1111}
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(NamedTuple):
     """What an inspection found."""
 
     picture: Picture

@@ -21,7 +21,6 @@ class Answer(HTTPResponseParser):
         """Whether the header lines of the final answer are complete."""
         self.complete = False
         self.chunks: list[bytes | bytearray] = []
-        self.size_bytes = 0
         self._names: list[str] = []
         self._values: list[str] = []
         self._naming = False
@@ -30,6 +29,14 @@ class Answer(HTTPResponseParser):
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The lines in the order in which they came, names as spelt."""
         return tuple(zip(self._names, self._values, strict=True))
+
+    @property
+    def content_coding(self) -> str:
+        """The content codings of the body (RFC 9110, section 8.4), in the order in which they were applied."""
+        if "content-encoding" not in "\n".join(self._names).lower():  # as nearly always
+            return ""
+        pairs = zip(self._names, self._values, strict=True)
+        return ", ".join([value for name, value in pairs if name.lower() == "content-encoding"])
 
     @property
     def plain_length(self) -> int | None:
@@ -78,7 +85,6 @@ class Answer(HTTPResponseParser):
 
     def _on_body(self, data: bytearray) -> None:
         self.chunks.append(data)
-        self.size_bytes += len(data)
 
     def _on_message_complete(self) -> None:
         self.complete = self.headed

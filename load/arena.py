@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SMALLEST = 256 * 1024
 """A shorter answer is not worth a place of its own, bytes."""
@@ -21,8 +21,7 @@ _SIZE = 256 * 1024 * 1024
 _FIRST = mmap.PAGESIZE
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A place for one answer."""
 
     start: int

@@ -6,6 +6,7 @@ planned = sent + dropped, sent = answered + lost; nothing is counted that is not
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -112,10 +113,18 @@ class Collector:
         """Arrivals under way: the span of sending."""
         self._done = bytearray(brief.plan.count)
         self.watches = [WorkerWatch(brief, worker) for worker in range(brief.plan.processes)]
-        self.progress = Progress(planned=brief.plan.count)
+        self._count = Counter[str]()
         self.billed = 0
         self.begins_s = 0.0
         """When the load starts, on the run's clock."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        count, done = self._count, self._count.total()
+        valid, limited, dropped = count["valid"], count["limited"], count["dropped"]
+        failed = done - valid - limited - dropped - count["cancelled"]
+        return Progress(len(self._done), done, valid, limited, failed, dropped)
 
     def read(self) -> int:
         """Take in what is new; returns how many lines that was."""
@@ -146,10 +155,9 @@ class Collector:
     def _take(self, watch: WorkerWatch, text: bytes) -> None:
         line = json.loads(text)
         if "sent" in line:
-            if not self._done[line["sent"]]:  # the answer may have been read before
-                self._sent[line["sent"]] = line["s"]
-        elif "dropped" in line:
-            self._drop(line["dropped"], f"not sent: {CAPPED} of {watch.cap} was reached")
+            self._sent.update((index, sent_s) for index, sent_s in line["sent"] if not self._done[index])  # or answered
+            for index in line["dropped"]:
+                self._drop(index, f"not sent: {CAPPED} of {watch.cap} was reached")
         elif "present" in line:
             watch.present = True
             watch.host, watch.clock_uncertainty_s = line.get("host"), line.get("clock_uncertainty_s")
@@ -215,7 +223,7 @@ class Collector:
         moment = datetime.fromtimestamp(self._brief.wall(planned_s if sent_s is None else sent_s), UTC)
         record = Record(
             number=self._brief.first_number + arrival.index,
-            case=case_of(plan, arrival),
+            case=case_of(plan.scenario, arrival.index, arrival.stage, arrival.client, arrival.attempt),
             phase=arrival.phase,
             at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             method="POST",
@@ -235,13 +243,4 @@ class Collector:
 
     def _finish(self, index: int, outcome: str) -> None:
         self._done[index] = 1
-        seen = self.progress
-        sent = outcome != "dropped"
-        self.progress = Progress(
-            seen.planned,
-            seen.done + 1,
-            seen.valid + (outcome == "valid"),
-            seen.limited + (outcome == "limited"),
-            seen.failed + (sent and outcome not in ("valid", "limited", "cancelled")),
-            seen.dropped + (not sent),
-        )
+        self._count[outcome] += 1

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import gevent
 from gevent import ssl
 
-from testcard.core.exchange import CANCELLED, Failure, Response
+from testcard.core.exchange import CANCELLED, Failure
 from testcard.core.transcript import MOST_BYTES, decoded
 from testcard.load.answer import Answer, HTTPParseError
 from testcard.load.arena import Arena, Lease
 from testcard.load.message import head
 from testcard.load.pool import Connection, Pool
+from testcard.load.reply import Reply
 
 _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
 _EXCESS = 16
@@ -32,21 +32,6 @@ _MOST_HEAD_BYTES = 1024 * 1024
 _SOON_S = 0.001
 _WAIT, _MORE, _OVER = range(3)
 REPLACED = Failure(CANCELLED, "a newer prompt replaced it")
-
-
-class Reply(NamedTuple):
-    """What came back, and when."""
-
-    sent: float
-    first_byte: float | None = None
-    """When the headers were complete."""
-    last_byte: float | None = None
-    response: Response | None = None
-    """Without its body where that has a place in the arena."""
-    failure: Failure | None = None
-    lease: Lease | None = None
-    size_bytes: int = 0
-    """Of the body."""
 
 
 class Connections:
@@ -305,15 +290,16 @@ class Asking:
         answer, lease, failure = self._answer, self._lease, self._failure
         if self._first_byte is None:
             return Reply(self.sent, failure=failure)
-        headers = answer.headers
+        status, headers = answer.get_code(), answer.headers
         if lease is not None and failure is None:
-            response = Response(answer.get_code(), headers, b"")
-            return Reply(self.sent, self._first_byte, self._last_byte, response, None, lease, self._length)
+            return Reply(
+                self.sent, self._first_byte, self._last_byte, status, headers, b"", None, lease, self._length
+            )  # fmt: skip
         if lease is not None and self._place is not None:
             answer.chunks = [bytes(self._place[: self._have])]  # a part of it is not worth a place
             self._arena.give_back(lease)
-        coding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
-        body, problem = decoded(b"".join(answer.chunks), coding)
-        failure = failure or (Failure("framing", problem) if problem else None)
-        response = Response(answer.get_code(), headers, body)
-        return Reply(self.sent, self._first_byte, self._last_byte, response, failure, None, len(body))
+        body = b"".join(answer.chunks)
+        if coding := answer.content_coding:
+            body, problem = decoded(body, coding)
+            failure = failure or (Failure("framing", problem) if problem else None)
+        return Reply(self.sent, self._first_byte, self._last_byte, status, headers, body, failure, None, len(body))

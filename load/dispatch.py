@@ -10,26 +10,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
 
+import orjson
 from gevent.event import Event
 
-from testcard.core.exchange import Exchange, Request
+from testcard.core.exchange import Request
 from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets
 from testcard.load.arena import Arena
 from testcard.load.brief import Brief
-from testcard.load.connection import REPLACED, Asking, Connections, Reply
-from testcard.load.fetch import Fetched, Fetching, picture_urls
+from testcard.load.connection import REPLACED, Asking, Connections
+from testcard.load.fetch import Fetching, picture_urls
 from testcard.load.handover import Delivery, Planned
 from testcard.load.journal import Journal
 from testcard.load.loop import LOOPS
 from testcard.load.message import Messages
 from testcard.load.openfiles import arrivals_at_once
-from testcard.load.payload import request_of
+from testcard.load.payload import body_of
 from testcard.load.plan import Arrival
+from testcard.load.reply import Fetched, Reply
 from testcard.load.sender import Prepared
 
 _MOST_BACKLOG = 256 * 1024 * 1024  # beside what is in the arena
@@ -53,7 +52,6 @@ class Dispatcher:
         arena: takes the bodies of long answers.
         hand_over: takes each finished arrival.
         backlog: bytes handed over and not yet taken.
-        notify: told of each finished arrival: name, seconds, bytes, what failed.
         stopped: set when the run is to end now.
     """
 
@@ -66,7 +64,6 @@ class Dispatcher:
         arena: Arena,
         hand_over: Callable[[Delivery], None],
         backlog: Callable[[], int],
-        notify: Callable[[str, float, int, str | None], None],
         stopped: Event,
     ) -> None:
         self._brief = brief
@@ -77,7 +74,6 @@ class Dispatcher:
         self._arena = arena
         self._hand_over = hand_over
         self._backlog = backlog
-        self._notify = notify
         self.stopped = stopped
         self.cap = min(brief.plan.worker_cap(worker), arrivals_at_once(1 + brief.plan.most_fetches))
         self.arrivals: Sequence[Arrival] = brief.plan.share(worker)
@@ -91,6 +87,8 @@ class Dispatcher:
         """Arrivals under way, their pictures included."""
         self._in_flight_s = 0.0
         self._changed = 0.0
+        self._sent: list[tuple[int, float]] = []
+        self._dropped: list[int] = []
         self.counts = Counts(planned=len(self.arrivals))
 
     def work(self, start: float) -> None:
@@ -109,28 +107,33 @@ class Dispatcher:
 
     def prepare(self, arrival: Arrival, due: float) -> Prepared:
         """All of a request that can be made before its time, an absolute one."""
-        request = request_of(self.plan, arrival)
-        number = self._brief.first_number + arrival.index
-        return Prepared(
-            arrival, request, number, *self._messages.next(request.body or b""), planned_s=self._since_start(due)
-        )
+        body = body_of(self.plan, arrival)
+        return Prepared(arrival, due, *self._messages.next(body), body)
 
     def send(self, prepared: Prepared) -> _Serving | None:
         """Send a request now; returns what is under way, or None where it was dropped."""
+        index = prepared.arrival.index
         if self.in_flight >= self.cap or self._backlog() > _MOST_BACKLOG:
             self.counts.dropped += 1
-            self._journal.note(b'{"dropped":%d}' % prepared.arrival.index)
+            self._dropped.append(index)
             return None
         serving = _Serving(self, prepared)
-        self.count(serving.began, 1)
+        self.count(1)
         serving.asking = asking = self._connections.exchange(self._url, prepared.message, serving.answered)
         self.counts.sent += 1
-        self._journal.note(b'{"sent":%d,"s":%.6f}' % (prepared.arrival.index, asking.sent - self._started))
+        self._sent.append((index, round(asking.sent - self._started, 6)))
         return serving
 
-    def count(self, now: float, more: int) -> None:
+    def note(self) -> None:
+        """Note in the journal what was sent and dropped since the last time."""
+        if self._sent or self._dropped:
+            self._journal.note(orjson.dumps({"sent": self._sent, "dropped": self._dropped}))
+            self._sent, self._dropped = [], []
+
+    def count(self, more: int) -> None:
         """So many more are under way from now on."""
-        self._in_flight_s = self.in_flight_s(now)
+        now = time.monotonic()
+        self._in_flight_s += self.in_flight * (now - self._changed)
         self._changed = now
         self.in_flight += more
 
@@ -138,70 +141,28 @@ class Dispatcher:
         """Fetch the pictures of an answer."""
         return Fetching(urls, self._target, self._connections, self._arena, done)
 
-    def finish(self, asked: Prepared, began_at: float, reply: Reply, fetched: Sequence[Fetched]) -> Exchange:
-        """Account for an arrival, and hand it over; returns what came of it."""
-        media = tuple([self._picture(asked, picture) for picture in fetched])
-        exchange = Exchange(
-            request=asked.request,
-            number=asked.number,
-            url=self._url,
-            request_id=asked.request_id,
-            sent_headers=asked.sent_headers,
-            at=_utc(began_at),
-            planned_s=asked.planned_s,
-            media=media,
-            received_at=time.time(),
-            **self._came(reply),
-        )
-        replies = (reply, *[picture.reply for picture in fetched])
-        size = sum([each.size_bytes for each in replies])
-        places = tuple([None if each.lease is None else (each.lease, each.size_bytes) for each in replies])
-        self._hand_over(Delivery(Planned.of(asked.arrival), exchange, places))
-        self.counts.answered += exchange.failure is not REPLACED
-        failed = exchange.failure.kind if exchange.failure else None
-        if failed is None and not exchange.succeeded:
-            failed = f"HTTP {exchange.status}"
-        now = time.monotonic()
-        self._notify(asked.request.path, (reply.last_byte or now) - reply.sent, size, failed)
-        self.count(now, -1)
-        return exchange
-
-    def _picture(self, parent: Prepared, fetched: Fetched) -> Exchange:
-        return Exchange(
-            request=Request(case=f"picture of record {parent.number}", method="GET", path=fetched.url, key=None),
-            number=parent.number,
-            url=fetched.url,
-            request_id=parent.request_id,
-            sent_headers=(),
-            at=_utc(fetched.began_at),
-            planned_s=self._since_start(fetched.began),
-            received_at=fetched.received_at,
-            **self._came(fetched.reply),
-        )
-
-    def _came(self, reply: Reply) -> dict[str, Any]:
-        """What an exchange says of its reply."""
-        return {
-            "sent_s": self._since_start(reply.sent),
-            "first_byte_s": None if reply.first_byte is None else self._since_start(reply.first_byte),
-            "last_byte_s": None if reply.last_byte is None else self._since_start(reply.last_byte),
-            "response": reply.response,
-            "failure": reply.failure,
-        }
-
-    def _since_start(self, moment: float) -> float:
-        return round(moment - self._started, 6)
+    def finish(self, asked: Prepared, began_at: float, reply: Reply, fetched: Sequence[Fetched]) -> None:
+        """Account for an arrival, and hand it over."""
+        arrival = asked.arrival
+        self._hand_over(
+            Delivery(
+                arrival.index, Planned.of(arrival), asked.due, began_at, time.time(), asked.request_id, asked.body,
+                reply, tuple(fetched),
+            )
+        )  # fmt: skip
+        self.counts.answered += reply.failure is not REPLACED
+        self.count(-1)
 
 
 class _Serving:
     """An arrival that was sent."""
 
-    __slots__ = ("_asked", "_began_at", "_dispatcher", "_fetching", "_over", "_reply", "asking", "began", "value")
+    __slots__ = ("_asked", "_began_at", "_dispatcher", "_fetching", "_over", "_reply", "asking", "value")
 
     def __init__(self, dispatcher: Dispatcher, asked: Prepared) -> None:
-        self.began, self._began_at = time.monotonic(), time.time()
+        self._began_at = time.time()
         self.asking: Asking | None = None
-        self.value: Exchange | None = None
+        self.value: Reply | None = None
         self._dispatcher = dispatcher
         self._asked = asked
         self._reply: Reply | None = None
@@ -235,17 +196,8 @@ class _Serving:
             self._finish(self._reply._replace(failure=REPLACED) if found is None else self._reply, found or ())
 
     def _finish(self, reply: Reply, fetched: Sequence[Fetched]) -> None:
-        self.value = self._dispatcher.finish(self._asked, self._began_at, reply, fetched)
+        self._dispatcher.finish(self._asked, self._began_at, reply, fetched)
+        self.value = reply
         self.asking = self._reply = self._fetching = None  # nobody keeps what was handed over
         if self._over is not None:
             self._over.set()
-
-
-def _utc(moment: float) -> str:
-    second = int(moment)
-    return f"{_utc_second(second)}.{int((moment - second) * 1000):03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _utc_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat()[:19]

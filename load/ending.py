@@ -6,7 +6,7 @@ nothing is read, built and written twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -15,8 +15,7 @@ from testcard.core.record import Record
 _TAB = b"\t"  # stands in no JSON text
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """Of one arrival that was sent and judged."""
 
     number: int
@@ -43,14 +42,11 @@ class Ending:
 
     def line(self, record: bytes) -> bytes:
         """It and its record, as one line."""
-        values = (
-            self.number, self.outcome, self.images, self.sent_s, self.last_byte_s, self.pictures, self.given_id,
-        )  # fmt: skip
-        return orjson.dumps(values) + _TAB + record
+        return orjson.dumps(tuple(self)) + _TAB + record
 
 
 def parse(line: bytes) -> tuple[Ending, bytes]:
     """What Ending.line() wrote: the ending, and the line for records.jsonl."""
     head, _, record = line.partition(_TAB)
-    number, outcome, images, sent_s, last_byte_s, pictures, given_id = orjson.loads(head)
-    return Ending(number, outcome, images, sent_s, last_byte_s, tuple(pictures), given_id), record
+    *values, pictures, given_id = orjson.loads(head)
+    return Ending._make((*values, tuple(pictures), given_id)), record

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import gevent
 
@@ -16,7 +15,8 @@ from testcard.core.mediahost import refusal
 from testcard.core.target import Target
 from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
 from testcard.load.arena import Arena
-from testcard.load.connection import Asking, Connections, Reply
+from testcard.load.connection import Asking, Connections
+from testcard.load.reply import Fetched, Reply
 
 _MOST_URL_ANSWER = 256 * 1024  # a longer answer carries its pictures itself
 _HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]
@@ -24,25 +24,11 @@ _HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent
 
 def picture_urls(reply: Reply) -> tuple[str, ...]:
     """The pictures that an answer names by URL."""
-    response = reply.response
-    if response is None or reply.failure or not 200 <= response.status < 300 or reply.size_bytes > _MOST_URL_ANSWER:
+    if reply.status is None or reply.failure or not 200 <= reply.status < 300 or reply.size_bytes > _MOST_URL_ANSWER:
         return ()
-    if b'"url"' not in response.body and b"\\u" not in response.body:  # nor spelt in another way: not worth parsing
+    if b'"url"' not in reply.body and b"\\u" not in reply.body:  # nor spelt in another way: not worth parsing
         return ()
-    return media_urls(response)
-
-
-class Fetched(NamedTuple):
-    """A picture, or why there is none."""
-
-    url: str
-    """As the answer named it."""
-    began: float
-    """On the monotonic clock; before any redirect."""
-    began_at: float
-    """The same on the wall clock."""
-    reply: Reply
-    received_at: float
+    return media_urls(reply.response)
 
 
 class Fetching:
@@ -93,7 +79,7 @@ class Fetching:
                 self._give_back(reply)
                 gevent.spawn(self._get, place, named, there, began, began_at, redirects + 1)
             else:
-                self._keep(place, Fetched(named, began, began_at, reply, time.time()))
+                self._keep(place, Fetched(named, began, began_at, time.time(), reply))
 
         reason = refusal(url, self._target)
         if reason is not None:

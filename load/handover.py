@@ -1,43 +1,29 @@
-"""How a worker hands its exchanges to the process that judges them: frames on a pipe, long bodies in the arena.
+"""How a worker hands what came of its arrivals to the process that judges them: frames on a pipe, long bodies in the
+arena.
 
-A frame is marshalled, not pickled: the fields of known classes in their order cost a tenth of what objects do, and
-both ends are the same interpreter.
+A frame is marshalled, not pickled: plain values in their order cost a tenth of what objects do, and both ends are the
+same interpreter.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import marshal
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from io import BufferedIOBase
-from operator import attrgetter
 from typing import Any, NamedTuple
 
-from testcard.core.exchange import Exchange, Failure, Request, Response
+from testcard.core.exchange import Failure
 from testcard.load.arena import Lease, Reading
 from testcard.load.plan import Arrival
+from testcard.load.reply import Fetched, Reply
 
 _LENGTH = struct.Struct("!Q")
 _BLOCK = 256 * 1024
 END = _LENGTH.pack(0)
 """Follows the last frame; without it the worker was cut off."""
-
-
-def _names(kind: type, *, without: tuple[str, ...] = ()) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in without)
-
-
-_OF_REQUEST = _names(Request, without=("violations",))  # a load breaks no contract
-_OF_EXCHANGE = _names(Exchange, without=("request", "response", "failure", "media"))
-_REQUEST: Callable[..., Request] = Request
-_EXCHANGE: Callable[..., Exchange] = Exchange
-"""Called by position, which takes half as long as by name."""
-_VIOLATIONS = list(Request.__dataclass_fields__).index("violations")
-_ANSWER = list(Exchange.__dataclass_fields__).index("response") - 1  # the request is not among the values
-_request = attrgetter(*_OF_REQUEST)
-_exchange = attrgetter(*_OF_EXCHANGE)
+_VERSION = 2  # of marshal: later ones look for values that are shared, and find none
+_Flat = tuple[Any, ...]
 
 
 class Planned(NamedTuple):
@@ -48,33 +34,44 @@ class Planned(NamedTuple):
     size: str | None
     client: int | None = None
     attempt: int = 1
+    n: int = 1
 
     @classmethod
     def of(cls, arrival: Arrival) -> Planned:
-        return cls(arrival.phase, arrival.stage, arrival.kind.size, arrival.client, arrival.attempt)
+        kind = arrival.kind
+        return cls(arrival.phase, arrival.stage, kind.size, arrival.client, arrival.attempt, kind.n)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One finished arrival on its way to be judged."""
 
+    arrival: int
+    """Its index in the plan."""
     planned: Planned
-    exchange: Exchange
-    places: tuple[tuple[Lease, int] | None, ...]
-    """Where the bodies of the answer and of each picture lie, and how long they are; None: in the exchange itself."""
+    due: float
+    """On the monotonic clock."""
+    began_at: float
+    """When it was sent and, next, when it was over, on the wall clock."""
+    received_at: float
+    request_id: str
+    body: bytes
+    """Of the request."""
+    reply: Reply
+    fetched: tuple[Fetched, ...] = ()
 
 
 def frame(delivery: Delivery) -> bytes:
     """A delivery on its way; what is in the arena stays there."""
-    places = [None if place is None else (place[0].start, place[1]) for place in delivery.places]
-    data = marshal.dumps((tuple(delivery.planned), _flat(delivery.exchange), places))
+    pictures = [(*picture[:-1], _flat(picture.reply)) for picture in delivery.fetched]
+    flat = (delivery.arrival, tuple(delivery.planned), *delivery[2:-2], _flat(delivery.reply), pictures)
+    data = marshal.dumps(flat, _VERSION)
     return _LENGTH.pack(len(data)) + data
 
 
-def messages(
+def deliveries(
     stream: BufferedIOBase, arena: Reading, idle: Callable[[], None] = lambda: None
-) -> Iterator[tuple[Planned, Exchange] | None]:
-    """The exchanges of a worker, and what was planned; at the end None, if the worker said that it was done.
+) -> Iterator[Delivery | None]:
+    """What a worker hands over; at the end None, if the worker said that it was done.
 
     Args:
         idle: called each time that there is nothing left to take, before waiting for more.
@@ -83,9 +80,10 @@ def messages(
         if not data:
             yield None
             return
-        planned, flat, places = marshal.loads(data)  # noqa: S302 (written by frame() in a process of ours)
-        bodies = (None if place is None else arena.take(*place) for place in places)
-        yield Planned(*planned), _whole(flat, bodies)
+        arrival, planned, *values, answer, pictures = marshal.loads(data)  # noqa: S302 (written by frame() in a process of ours)
+        reply = _whole(answer, arena)  # before its pictures: places are given back in their order
+        fetched = tuple([Fetched._make((*picture[:-1], _whole(picture[-1], arena))) for picture in pictures])
+        yield Delivery._make((arrival, Planned._make(planned), *values, reply, fetched))
 
 
 def _frames(stream: BufferedIOBase, idle: Callable[[], None]) -> Iterator[bytes]:
@@ -109,27 +107,16 @@ def _frames(stream: BufferedIOBase, idle: Callable[[], None]) -> Iterator[bytes]
         data = data[begin:]
 
 
-def _flat(exchange: Exchange) -> tuple[Any, ...]:
-    response, failure = exchange.response, exchange.failure
-    return (
-        _request(exchange.request),
-        _exchange(exchange),
-        None if response is None else (response.status, response.headers, response.body),
-        None if failure is None else (failure.kind, failure.message),
-        [_flat(fetch) for fetch in exchange.media],
-    )
+def _flat(reply: Reply) -> _Flat:
+    failure, lease = reply.failure, reply.lease
+    if failure is None and lease is None:  # as nearly always
+        return tuple(reply)
+    told = None if failure is None else (failure.kind, failure.message)
+    return (*reply[:-3], told, None if lease is None else tuple(lease), reply.size_bytes)
 
 
-def _whole(flat: tuple[Any, ...], bodies: Iterator[bytes | None]) -> Exchange:
-    request, values, answer, failure, media = flat
-    body = next(bodies)
-    if answer is not None and body is not None:
-        answer = (*answer[:2], body)
-    return _EXCHANGE(
-        _REQUEST(*request[:_VIOLATIONS], (), *request[_VIOLATIONS:]),
-        *values[:_ANSWER],
-        None if answer is None else Response(*answer),
-        None if failure is None else Failure(*failure),
-        tuple([_whole(fetch, bodies) for fetch in media]),
-        *values[_ANSWER:],
-    )
+def _whole(flat: _Flat, arena: Reading) -> Reply:
+    *values, body, failure, lease, size_bytes = flat
+    if lease is not None:
+        body = arena.take(Lease._make(lease).start, size_bytes)
+    return Reply._make((*values, body, None if failure is None else Failure(*failure), None, size_bytes))

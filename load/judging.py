@@ -28,7 +28,8 @@ from testcard.load.arena import Reading
 from testcard.load.brief import Brief
 from testcard.load.classify import classify
 from testcard.load.ending import Ending
-from testcard.load.handover import Planned, messages
+from testcard.load.exchanges import Exchanges
+from testcard.load.handover import Delivery, Planned, deliveries
 from testcard.load.journal import TOGETHER_S, Journal
 from testcard.load.sampling import decoded_every
 
@@ -50,6 +51,7 @@ class Recorder:
         self._keyring = Keyring(brief.target)
         self._keys = Redactor(self._keyring.values)
         self._redactor = Redactor((*self._keyring.values, *header_secrets(brief.target)))
+        self._exchanges = Exchanges(brief, self._keyring, self._redactor)
         self._alike = Alike(self._redactor)
         self._shown: set[str] = set()
 
@@ -86,6 +88,10 @@ class Recorder:
         )
         return record if planned.client is None else replace(record, client=planned.client, attempt=planned.attempt)
 
+    def take(self, delivery: Delivery) -> bytes:
+        """The line of one arrival as a worker hands it over."""
+        return self.line(delivery.planned, self._exchanges.of(delivery))
+
     def line(self, planned: Planned, exchange: Exchange) -> bytes:
         """The same as the parent reads it: the finished line of records.jsonl, with its ending in front."""
         keyed = may_hold_key(exchange, self._redactor)
@@ -117,11 +123,11 @@ def main() -> None:
         gc.freeze()
         journal.write({"ready": os.getpid()})
         records, complete, flushed = 0, False, 0.0
-        for message in messages(stream, arena, journal.flush):
-            if message is None:
+        for delivery in deliveries(stream, arena, journal.flush):
+            if delivery is None:
                 complete = True
                 break
-            journal.note(recorder.line(*message))
+            journal.note(recorder.take(delivery))
             records += 1
             if (now := time.monotonic()) - flushed > TOGETHER_S:
                 journal.flush()

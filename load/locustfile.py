@@ -5,8 +5,8 @@ runs in processes of its own, started by run.py as
 
     python -m locust -f locustfile.py --headless
 
-with the path of a brief in the environment. Locust gives processes, master, workers and its own table; no figure
-is taken from that. Standard input is a lifeline: when it ends, the parent wants an end, or is no more.
+with the path of a brief in the environment. Locust gives processes, master and workers; its own table stays empty,
+since no figure is taken from it. Standard input is a lifeline: when it ends, the parent wants an end, or is no more.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ArrivalDispatcher(User):
         claimed = _claim()
         if claimed is not None:
             worker, journal = claimed
-            work(_brief, worker, journal, self.environment, _stopped)
+            work(_brief, worker, journal, _stopped)
         Event().wait()
 
 

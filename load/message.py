@@ -1,7 +1,4 @@
-"""The message of each arrival. All but the request id, the body and its length is the same each time, and made once.
-
-Only locustfile.py and what only it imports may import this.
-"""
+"""The message of each arrival. All but the request id, the body and its length is the same each time, and made once."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _SAFE = "/%:=&?~#+!$,;'@()*[]"
 
 
 class Messages:
-    """Makes the messages of one worker, of requests that differ in nothing but their bodies.
+    """The messages of one worker's requests, which differ in nothing but their bodies; and how they are shown.
 
     Args:
         like: one of the requests.
@@ -41,14 +38,16 @@ class Messages:
         place = next((place for place, line in enumerate(shown) if line[1] == marker), len(shown))
         self._shown = tuple(shown[:place]), tuple(shown[place + 1 :])
 
-    def next(self, body: bytes) -> tuple[str, tuple[tuple[str, str], ...], bytes]:
-        """A new request id, the header lines as they are shown, and the message."""
+    def next(self, body: bytes) -> tuple[str, bytes]:
+        """A new request id, and the message that carries it."""
         request_id = next(self._ids)
         own = request_id.encode() if self._marked else b""
-        message = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, own, self._after, len(body), body)
+        return request_id, b"%b%b%bContent-Length: %d\r\n\r\n%b" % (self._before, own, self._after, len(body), body)
+
+    def shown(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        """The header lines of a message, redacted."""
         before, after = self._shown
-        shown = (*before, *[(name, request_id) for name in self._named], *after)
-        return request_id, shown, message
+        return (*before, *[(name, request_id) for name in self._named], *after)
 
 
 def _request_ids() -> Iterator[str]:

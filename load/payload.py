@@ -30,23 +30,24 @@ def _around(model: str | None, kind: Kind) -> tuple[str, str]:
     return f'{before}"prompt": "', f'"{after}'
 
 
-def case_of(plan: LoadPlan, arrival: Arrival) -> str:
+def case_of(scenario: str, index: int, stage: str, client: int | None, attempt: int) -> str:
     """What an arrival is, in a few words."""
-    if arrival.client is not None:
-        return f"load {plan.scenario}, {arrival.stage} client {arrival.client + 1}, attempt {arrival.attempt}"
-    return f"load {plan.scenario}, arrival {arrival.index + 1}"
+    if client is not None:
+        return f"load {scenario}, {stage} client {client + 1}, attempt {attempt}"
+    return f"load {scenario}, arrival {index + 1}"
 
 
 def request_of(plan: LoadPlan, arrival: Arrival) -> Request:
-    """The request of one arrival. No two arrivals of a run, nor runs of different seeds, share a prompt;
+    """The request of one arrival."""
+    case = case_of(plan.scenario, arrival.index, arrival.stage, arrival.client, arrival.attempt)
+    return Request(case, body=body_of(plan, arrival), images=arrival.kind.n, key=plan.key)
+
+
+def body_of(plan: LoadPlan, arrival: Arrival) -> bytes:
+    """The body of its request. No two arrivals of a run, nor runs of different seeds, share a prompt;
     but who asks again asks for the same."""
     digest = hashlib.sha256(f"{plan.seed} {plan.scenario} {arrival.first_index}".encode()).digest()
     subject, manner = _SUBJECTS[digest[0] % len(_SUBJECTS)], _MANNERS[digest[1] % len(_MANNERS)]
     before, after = _around(plan.model, arrival.kind)
     prompt = f"{subject} {manner}, variation {arrival.first_index}-{digest[2:8].hex()}"  # nothing that JSON escapes
-    return Request(
-        case=case_of(plan, arrival),
-        body=f"{before}{prompt}{after}".encode(),
-        images=arrival.kind.n,
-        key=plan.key,
-    )
+    return f"{before}{prompt}{after}".encode()

@@ -7,30 +7,26 @@ from typing import NamedTuple, Protocol
 
 from gevent.event import Event
 
-from testcard.core.exchange import Exchange, Request
 from testcard.load.plan import Arrival, LoadPlan
+from testcard.load.reply import Reply
 
 
 class Prepared(NamedTuple):
     """A request that only waits for its time."""
 
     arrival: Arrival
-    request: Request
-    number: int
-    """Of its record."""
+    due: float
+    """On the monotonic clock."""
     request_id: str
-    sent_headers: tuple[tuple[str, str], ...]
-    """Redacted."""
     message: bytes
-    """As it goes over the wire."""
-    planned_s: float
-    """On the run's clock."""
+    """As it goes over the wire, with the body at its end."""
+    body: bytes
 
 
 class UnderWay(Protocol):
     """An arrival that was sent."""
 
-    value: Exchange | None
+    value: Reply | None
     """What came of it; None until then."""
 
     def join(self) -> None:

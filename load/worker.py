@@ -11,8 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -28,27 +26,15 @@ _POLL_S = 0.02
 _MOST_TOGETHER_BYTES = 1024 * 1024
 
 
-def work(brief: Brief, worker: int, journal: Journal, environment: Any, stopped: Event) -> None:
+def work(brief: Brief, worker: int, journal: Journal, stopped: Event) -> None:
     """Work off one worker's part of a plan, and close its journal.
 
     Args:
-        environment: Locust's; told of each finished arrival.
         stopped: set when the run is to end now.
     """
-
-    def notify(path: str, seconds: float, size: int, failed: str | None) -> None:
-        environment.events.request.fire(
-            request_type="POST",
-            name=path,
-            response_time=seconds * 1000,
-            response_length=size,
-            exception=None if failed is None else RuntimeError(failed),
-            context={},
-        )
-
     ours, theirs = socket.socketpair()
     with journal, ours:  # whatever happens here, the parent and the judging process see both end
-        _Worker(brief, worker, journal, ours, theirs, notify, stopped).work()
+        _Worker(brief, worker, journal, ours, theirs, stopped).work()
 
 
 class _Worker:
@@ -59,13 +45,11 @@ class _Worker:
         journal: Journal,
         pipe: socket.socket,
         theirs: socket.socket,
-        notify: Callable[[str, float, int, str | None], None],
         stopped: Event,
     ) -> None:
         self._brief = brief
         self._worker = worker
         self._journal = journal
-        self._notify = notify
         self._stopped = stopped
         self._waiting: list[bytes] = []
         """Frames for the judging process."""
@@ -90,7 +74,6 @@ class _Worker:
             arena=self._arena,
             hand_over=self._hand_over,
             backlog=lambda: self._backlog,
-            notify=self._notify,
             stopped=self._stopped,
         )
         sender = gevent.spawn(self._send)
@@ -99,7 +82,7 @@ class _Worker:
         gc.freeze()  # the schedule is garbage at no time; looked through again and again it costs time
         self._journal.write({"ready": os.getpid(), "cap": dispatcher.cap})
         start = self._await_start()
-        ticker = gevent.spawn(self._tick)
+        ticker = gevent.spawn(self._tick, dispatcher)
         ticker.link_exception(lambda _: self._stopped.set())
         cpu, wall = time.process_time(), time.monotonic()
         if start is not None:
@@ -108,6 +91,7 @@ class _Worker:
         cpu, wall = time.process_time() - cpu, now - max(wall, start or wall)
         in_flight_s = dispatcher.in_flight_s(now)
         ticker.kill()
+        dispatcher.note()
         self._ended = True
         self._wanted.set()
         sender.join()
@@ -142,9 +126,9 @@ class _Worker:
         return None
 
     def _hand_over(self, delivery: Delivery) -> None:
-        for place in delivery.places:
-            if place is not None:
-                self._arena.hand_over(place[0])
+        for reply in (delivery.reply, *[picture.reply for picture in delivery.fetched]):
+            if reply.lease is not None:
+                self._arena.hand_over(reply.lease)
         data = frame(delivery)  # at once: a third of the memory, should the judging process fall behind
         self._backlog += len(data)
         self._waiting.append(data)
@@ -174,7 +158,7 @@ class _Worker:
         del self._waiting[:count]
         return data
 
-    def _tick(self) -> None:
+    def _tick(self, dispatcher: Dispatcher) -> None:
         """Pass on what has come together; one waking of this process for all of it, and one of the judging process.
 
         And how long the event loop keeps a sleeper waiting: what it does to every stamp.
@@ -183,6 +167,7 @@ class _Worker:
             asleep = time.monotonic()
             gevent.sleep(TOGETHER_S)
             self._stalls.append(time.monotonic() - asleep - TOGETHER_S)
+            dispatcher.note()
             self._journal.flush()
             if self._waiting:
                 self._wanted.set()

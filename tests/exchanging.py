@@ -21,18 +21,19 @@ import gevent
 from gevent.event import Event
 
 from testcard.load.arena import Arena
-from testcard.load.connection import Connections, Reply
+from testcard.load.connection import Connections
+from testcard.load.reply import Reply
 
 
 def told(reply: Reply, arena: Arena) -> dict[str, Any]:
     """What a test can look at."""
-    body = reply.response.body if reply.response else b""
+    body = reply.body
     if reply.lease is not None:
         body = bytes(arena.view(reply.lease)[: reply.size_bytes])
     stamps = [stamp for stamp in (reply.sent, reply.first_byte, reply.last_byte) if stamp is not None]
     return {
-        "status": reply.response.status if reply.response else None,
-        "headers": reply.response.headers if reply.response else (),
+        "status": reply.status,
+        "headers": reply.headers,
         "failure": reply.failure.kind if reply.failure else None,
         "digest": hashlib.sha256(body).hexdigest(),
         "size": reply.size_bytes,

@@ -257,7 +257,7 @@ def test_a_search_runs_to_its_end_and_is_told_again_from_its_records(
     monkeypatch.setattr(capacity_plan, "_MOST_PER_S", 30.0)
     settings = MockSettings(latency_median_s=0.02, latency_p99_s=0.02, rpm=1_000_000)
     options = ["--scenario", "capacity", "--rate", "25", "--duration", "1500ms", "--warmup", "300ms"]
-    options += ["--slo", "p50<=80ms", "--size", "512x512", "--response-format", "b64_json", "--out", "run"]
+    options += ["--slo", "p50<=800ms", "--size", "512x512", "--response-format", "b64_json", "--out", "run"]
     with running(settings) as base_url:
         done = CliRunner().invoke(command, ["load", "--target", "mock", "--base-url", base_url, *options])
     load = Summary.read(tmp_path / "run").load

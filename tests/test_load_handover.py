@@ -21,17 +21,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from loaded import load_of, plan_of, png, serving, target_of
-from testcard.core.exchange import Exchange, Failure, Request, Response
+from testcard.core.exchange import Failure, Request, Response
 from testcard.core.record import Picture, Record
 from testcard.core.redact import Redactor
 from testcard.core.runfile import RunFile, redacted
 from testcard.core.strictjson import parse
-from testcard.core.target import Target
+from testcard.core.target import Keyring, Target
 from testcard.load import conclude, plan_load
-from testcard.load.arena import LARGEST, SMALLEST, Arena, Lease, Reading
+from testcard.load.arena import LARGEST, SMALLEST, Arena, Reading
+from testcard.load.brief import Brief
 from testcard.load.ending import Ending
 from testcard.load.ending import parse as parse_ending
-from testcard.load.handover import END, Delivery, Planned, frame, messages
+from testcard.load.exchanges import Exchanges
+from testcard.load.handover import END, Delivery, Planned, deliveries, frame
+from testcard.load.reply import Fetched, Reply
 from testcard.load.sampling import decoded_every
 
 SIDE = 420  # noise of that size is more than 500,000 bytes of PNG
@@ -79,40 +82,47 @@ def test_a_place_for_what_does_not_fit_is_none() -> None:
 
 _text = st.text(max_size=8)
 _headers = st.lists(st.tuples(_text, _text), max_size=3).map(tuple)
-_responses = st.builds(Response, st.integers(100, 599), _headers, st.binary(max_size=20))
+_moments = st.floats(0, 1e6)
+_replies = st.builds(
+    Reply,
+    sent=_moments,
+    first_byte=st.none() | _moments,
+    last_byte=st.none() | _moments,
+    status=st.none() | st.integers(100, 599),
+    headers=_headers,
+    body=st.binary(max_size=20),
+    failure=st.none() | st.builds(Failure, _text, _text),
+    lease=st.none(),
+    size_bytes=st.integers(0, 10**9),
+)
+_plans = st.builds(
+    Planned, _text, _text, st.none() | _text, st.none() | st.integers(0, 9), st.integers(1, 9), st.integers(1, 10)
+)
+_fetches = st.lists(st.builds(Fetched, _text, _moments, _moments, _moments, _replies), max_size=2).map(tuple)
+_deliveries = st.builds(
+    Delivery,
+    arrival=st.integers(0, 10**6),
+    planned=_plans,
+    due=_moments,
+    began_at=_moments,
+    received_at=_moments,
+    request_id=_text,
+    body=st.binary(max_size=9),
+    reply=_replies,
+    fetched=_fetches,
+)
 
 
-def _exchanges(media: st.SearchStrategy[tuple[Exchange, ...]]) -> st.SearchStrategy[Exchange]:
-    return st.builds(
-        Exchange,
-        request=st.builds(
-            Request, case=_text, body=st.none() | st.binary(max_size=9), headers=_headers, images=st.integers(0, 3)
-        ),
-        number=st.integers(1, 10**6),
-        url=_text,
-        request_id=_text,
-        sent_headers=_headers,
-        at=_text,
-        planned_s=st.floats(0, 1e6),
-        sent_s=st.floats(0, 1e6),
-        first_byte_s=st.none() | st.floats(0, 1e6),
-        last_byte_s=st.none() | st.floats(0, 1e6),
-        response=st.none() | _responses,
-        failure=st.none() | st.builds(Failure, _text, _text),
-        media=media,
-        received_at=st.floats(0, 1e9),
-        secrets_seen=st.lists(_text, max_size=2).map(tuple),
-    )
+def _delivery(reply: Reply, *fetched: Fetched) -> Delivery:
+    return Delivery(16, Planned("measured", "peak", "1x1"), 7.5, 1e9, 1e9 + 1, "id", b"asked", reply, fetched)
 
 
-@given(_exchanges(st.lists(_exchanges(st.just(())), max_size=2).map(tuple)), st.booleans())
+@given(_deliveries, st.booleans())
 @settings(deadline=None, max_examples=60, database=None)
-def test_what_is_handed_over_arrives(exchange: Exchange, ended: bool) -> None:
-    """Every field of an exchange and of its pictures, and whether the worker said that it was done."""
-    planned = Planned("measured", "peak", "1x1")
-    places = (None,) * (1 + len(exchange.media))
-    stream = io.BytesIO(frame(Delivery(planned, exchange, places)) * 2 + (END if ended else b""))
-    assert list(messages(stream, Reading(None))) == [(planned, exchange)] * 2 + [None] * ended
+def test_what_is_handed_over_arrives(delivery: Delivery, ended: bool) -> None:
+    """Every field of an answer and of its pictures, and whether the worker said that it was done."""
+    stream = io.BytesIO(frame(delivery) * 2 + (END if ended else b""))
+    assert list(deliveries(stream, Reading(None))) == [delivery] * 2 + [None] * ended
 
 
 class _Dribble(io.BytesIO):
@@ -124,15 +134,14 @@ class _Dribble(io.BytesIO):
 
 def test_what_arrives_in_pieces_is_put_together() -> None:
     """Frames are told apart wherever the pipe cuts them, a long one too; what was taken is noted before each wait."""
-    long = Exchange(Request("c"), 1, "u", "i", (), "t", 0.0, 0.0, response=Response(200, (), b"x" * 1_000_000))
-    short = Exchange(Request("c"), 2, "u", "i", (), "t", 0.0, 0.0)
-    planned, events = Planned("", "", None), list[int]()
-    found: list[tuple[Planned, Exchange] | None] = []
-    stream = _Dribble(b"".join(frame(Delivery(planned, each, (None,))) for each in (short, long, short)) + END)
-    arriving = messages(stream, Reading(None), lambda: events.append(len(found)))
+    long = _delivery(Reply(0.0, status=200, body=b"x" * 1_000_000))
+    short, events = _delivery(Reply(0.0)), list[int]()
+    found: list[Delivery | None] = []
+    stream = _Dribble(b"".join(frame(each) for each in (short, long, short)) + END)
+    arriving = deliveries(stream, Reading(None), lambda: events.append(len(found)))
     while not found or found[-1] is not None:
         found.append(next(arriving))
-    assert found == [(planned, short), (planned, long), (planned, short), None]
+    assert found == [short, long, short, None]
     assert set(events) >= {0, 1, 2, 3}
 
 
@@ -141,29 +150,49 @@ def test_bodies_come_from_their_places() -> None:
     """An answer's and a picture's body may lie in the arena; one that does not comes along."""
     arena = Arena()
     reading = _shared(arena)
-    asked = Request(case="c")
-
-    def exchange(body: bytes, media: tuple[Exchange, ...] = ()) -> Exchange:
-        return Exchange(asked, 1, "u", "i", (), "", 0.0, 0.0, response=Response(200, (), body), media=media)
-
-    places: list[tuple[Lease, int] | None] = [None]
+    pictures = []
     for letter in (b"x", b"y"):
         lease = arena.take(SMALLEST)
         assert lease
         arena.view(lease)[:4] = letter * 4
         arena.hand_over(lease)
-        places.append((lease, 4))
-    sent = exchange(b"short", (exchange(b""), exchange(b"")))
-    found = list(messages(io.BytesIO(frame(Delivery(Planned("", "", None), sent, tuple(places)))), reading))
-    assert found == [(Planned("", "", None), exchange(b"short", (exchange(b"xxxx"), exchange(b"yyyy"))))]
+        pictures.append(Fetched("u", 0.0, 0.0, 0.0, Reply(0.0, status=200, lease=lease, size_bytes=4)))
+    sent = _delivery(Reply(0.0, status=200, body=b"short", size_bytes=5), *pictures)
+    (found,) = deliveries(io.BytesIO(frame(sent)), reading)
+    assert found is not None
+    assert [found.reply.body, *(picture.reply.body for picture in found.fetched)] == [b"short", b"xxxx", b"yyyy"]
+    assert not any(picture.reply.lease for picture in found.fetched)
 
 
 def test_a_stream_that_is_cut_ends_without_an_end() -> None:
     """A worker that is killed in the middle of a frame costs that frame only."""
-    sent = Exchange(Request(case="c"), 1, "u", "i", (), "", 0.0, 0.0)
-    data = frame(Delivery(Planned("", "", None), sent, (None,)))
+    data = frame(_delivery(Reply(0.0)))
     for length in (0, 3, len(data), len(data) + 5, 2 * len(data) - 1):
-        assert len(list(messages(io.BytesIO((data * 2)[:length]), Reading(None)))) == length // len(data)
+        assert len(list(deliveries(io.BytesIO((data * 2)[:length]), Reading(None)))) == length // len(data)
+
+
+def test_an_exchange_says_what_a_worker_knew() -> None:
+    """Spans on the run's clock, the wall clock in UTC, the record's number, and the request as it was sent; a picture
+    bears its answer's number and id."""
+    target = target_of("http://127.0.0.1:9/v1")
+    plan = plan_of(target, rate_per_s=20, duration_s=1.0)
+    keyring = Keyring(target, {"TESTCARD_API_KEY": "sk-secret-0123456789"})
+    brief = Brief(plan, target, Path(), started=5.0, first_number=4)
+    picture = Fetched("http://127.0.0.1:9/a.png", 8.25, 1e9 + 0.5, 1e9 + 2, Reply(8.25, failure=Failure("closed", "-")))
+    reply = Reply(7.625, 7.75, 8.0, 200, (("A", "b"),), b"answer", None, None, 6)
+    exchange = Exchanges(brief, keyring, Redactor(keyring.values)).of(_delivery(reply, picture))
+    assert exchange.request == Request(f"load {plan.scenario}, arrival 17", body=b"asked", images=1, key=plan.key)
+    assert (exchange.number, exchange.url) == (20, "http://127.0.0.1:9/v1/images/generations")
+    assert (exchange.at, exchange.received_at) == ("2001-09-09T01:46:40.000Z", 1e9 + 1)
+    assert (exchange.planned_s, exchange.sent_s, exchange.first_byte_s, exchange.last_byte_s) == (2.5, 2.625, 2.75, 3.0)
+    assert (exchange.response, exchange.failure) == (Response(200, (("A", "b"),), b"answer"), None)
+    assert dict(exchange.sent_headers)["X-Request-Id"] == exchange.request_id == "id"
+    assert "sk-secret" not in str(exchange)
+    (fetch,) = exchange.media
+    assert (fetch.number, fetch.url, fetch.request_id) == (20, "http://127.0.0.1:9/a.png", "id")
+    assert (fetch.request.method, fetch.request.key) == ("GET", None)
+    assert (fetch.at, fetch.planned_s, fetch.received_at) == ("2001-09-09T01:46:40.500Z", 3.25, 1e9 + 2)
+    assert (fetch.response, fetch.failure) == (None, Failure("closed", "-"))
 
 
 def test_an_ending_says_what_the_parent_needs() -> None:

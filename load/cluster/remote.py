@@ -73,8 +73,7 @@ class _Remote:
         self._heard = self._asked = time.monotonic()
         self._mirrored: dict[str, Mirrored] = {}
         gevent.spawn(self._hold_the_line)
-        environment = self._environment = Environment(user_classes=[])
-        self._runner = environment.create_worker_runner(terms.master_host, terms.master_port)
+        self._runner = Environment(user_classes=[]).create_worker_runner(terms.master_host, terms.master_port)
         for name, listener in (
             (BRIEF, self._on_brief), (REFUSED, self._on_refused), (CLOCK, self._on_clock), (TAKEN, self._on_taken),
         ):  # fmt: skip
@@ -112,7 +111,7 @@ class _Remote:
         self._diary.write({"worker": number, "clock_uncertainty_s": within_s})
         for name, path in ((JOURNAL, brief.journal(number)), (ANSWERS, brief.answers(number))):
             self._mirrored[name] = Mirrored(name, path, lambda data: self._send(LINES, data))
-        worker = gevent.spawn(work, brief, number, journal, self._environment, self._stopped)
+        worker = gevent.spawn(work, brief, number, journal, self._stopped)
         give_up: float | None = None
         while not all(mirrored.ended for mirrored in self._mirrored.values()):
             now = time.monotonic()

@@ -9,10 +9,10 @@ from random import Random
 
 import gevent
 
-from testcard.core.exchange import Exchange
 from testcard.load.crowd.policy import Policy, Reply, policy
 from testcard.load.crowd.simulation import client_dice
 from testcard.load.plan import Arrival
+from testcard.load.reply import Reply as Came
 from testcard.load.sender import Sender
 
 
@@ -57,14 +57,14 @@ def _ask(sender: Sender, attempts: Sequence[Arrival], start: float, late: float,
             return
         answer.join()
         answered = time.monotonic()
-        wait = rules.wait_s(_reply(answer.value), taken, dice=dice, now=time.time())
+        wait = rules.wait_s(_seen(answer.value), taken, dice=dice, now=time.time())
         if wait is None:
             return
         due = answered + wait
 
 
-def _reply(exchange: Exchange | None) -> Reply:
+def _seen(came: Came | None) -> Reply:
     """What a client sees of it; an answer that never became complete is none."""
-    if exchange is None or exchange.response is None or exchange.failure is not None:
+    if came is None or came.status is None or came.failure is not None:
         return Reply(None, {})
-    return Reply(exchange.response.status, {name.lower(): value for name, value in exchange.response.headers})
+    return Reply(came.status, {name.lower(): value for name, value in came.headers})

@@ -38,6 +38,7 @@ class Redactor:
         self._runs = tuple((_mark(run).encode(), run.encode()) for run in runs)
         self._base64 = tuple({form for secret in long_enough for form in _base64_forms(secret)})
         self._base64_bytes = tuple(form.encode() for form in self._base64)
+        self._base64_marks = tuple((_middle(form), form) for form in self._base64_bytes)
 
     def text(self, text: str) -> str:
         """The text without secrets and without the signatures of signed URLs."""
@@ -71,8 +72,8 @@ class Redactor:
             return False
         if len(data) > _LONGEST_PIECE:
             data = _without_pictures(data)
-        for form in self._base64_bytes:  # noqa: SIM110 (any() takes twice as long, three times an answer)
-            if form in data:
+        for mark, form in self._base64_marks:
+            if mark in data and form in data:
                 return True
         return False
 
@@ -143,6 +144,12 @@ def _base64_forms(secret: str) -> set[str]:
         inner = text[-(-before * 8 // 6) : whole]
         forms |= {inner, inner.translate(_URL_SAFE)}
     return forms
+
+
+def _middle(form: bytes) -> bytes:
+    """Twelve of its characters: in base64 they are looked for in a third of the time that all of them take."""
+    begin = max(0, len(form) // 2 - 6)
+    return form[begin : begin + 12]
 
 
 def _forms(secret: str) -> str:

@@ -68,18 +68,16 @@ def server_times(response: Response) -> dict[str, float] | None:
     its parts may overlap. At most 8, and no name of more than 64 characters.
     """
     found: dict[str, float] = {}
-    if response.header(FIELD) is not None:
-        for name, value in response.headers:
-            if name.lower() == FIELD:
-                for metric, seconds in _metrics(value[:_LONGEST_FIELD]):
-                    if metric in found or len(found) < _MOST_METRICS or metric.lower() in WHOLE:
-                        found[metric] = max(seconds, found.get(metric, 0.0))
-    for name in PROCESSING:
-        said = response.header(name)
-        span = _seconds(said) if said else None
-        if span is not None:
-            found[name] = span
-    return found or None
+    whole: dict[str, float | None] = {}
+    for name, value in response.headers:
+        low = name.lower()
+        if low == FIELD:
+            for metric, seconds in _metrics(value[:_LONGEST_FIELD]):
+                if metric in found or len(found) < _MOST_METRICS or metric.lower() in WHOLE:
+                    found[metric] = max(seconds, found.get(metric, 0.0))
+        elif low in PROCESSING:
+            whole.setdefault(low, _seconds(value))
+    return found | {name: span for name, span in whole.items() if span is not None} or None
 
 
 def whole(times: dict[str, float]) -> tuple[str | None, float]:

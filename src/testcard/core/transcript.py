@@ -21,6 +21,7 @@ MOST_REDIRECTS = 3
 MOST_BYTES = 128 * 1024 * 1024
 """A longer answer is not read to its end, nor unpacked."""
 _MOST_PICTURES = 100
+_SHORT = 16 * 1024
 _LONG_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]*")
 _MORE = 4
@@ -188,6 +189,8 @@ def may_hold_key(exchange: Exchange, redactor: Redactor) -> bool:
     lines = [f"{name}: {value}" for name, value in response.headers]
     lines += [fetch.url for fetch in exchange.media]
     head = "\n".join(lines).encode("utf-8", "surrogatepass")
+    if len(response.body) < _SHORT:
+        return redactor.may_hold(b"%b\n%b" % (head, response.body))  # which is one look for two
     return redactor.may_hold(head) or redactor.may_hold(response.body)
 
 
