@@ -80,9 +80,8 @@ class _TimerFile:
         if self._file < 0:
             raise OSError(ctypes.get_errno(), "the system gives no timer")
         self._time = (ctypes.c_long * 4)()  # struct itimerspec: no interval, seconds, nanoseconds
-        self._ring = ring
         self._watcher = gevent.get_hub().loop.io(self._file, _READ)
-        self._watcher.start(self._read)
+        self._watcher.start(ring)  # nobody reads it: it rings until it is set to the next time, or closed
 
     def set(self, due: float) -> None:
         seconds = int(due)
@@ -93,13 +92,6 @@ class _TimerFile:
         self._watcher.stop()
         self._watcher.close()
         os.close(self._file)
-
-    def _read(self) -> None:
-        try:
-            os.read(self._file, 8)
-        except BlockingIOError:
-            return  # set anew meanwhile
-        self._ring()
 
 
 class _Thread:

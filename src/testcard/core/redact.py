@@ -72,7 +72,7 @@ class Redactor:
             return False
         if len(data) > _LONGEST_PIECE:
             data = _without_pictures(data)
-        for mark, form in self._base64_marks:
+        for mark, form in self._base64_marks:  # noqa: SIM110 (any() takes twice as long, three times an answer)
             if mark in data and form in data:
                 return True
         return False
