@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -32,9 +33,23 @@ def work(brief: Brief, worker: int, journal: Journal, stopped: Event) -> None:
     Args:
         stopped: set when the run is to end now.
     """
+    _stop_on_error(stopped)
     ours, theirs = socket.socketpair()
     with journal, ours:  # whatever happens here, the parent and the judging process see both end
         _Worker(brief, worker, journal, ours, theirs, stopped).work()
+
+
+def _stop_on_error(stopped: Event) -> None:
+    """End the run when what is called on the event loop fails: the arrival that it was about would never end."""
+    hub = gevent.get_hub()
+    tell = hub.handle_error
+
+    def handle(context: object, kind: Any, value: Any, trace: Any) -> None:
+        tell(context, kind, value, trace)
+        if not isinstance(context, gevent.Greenlet):  # Locust has some of its own, which may fail
+            stopped.set()
+
+    hub.handle_error = handle
 
 
 class _Worker:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from loaded import plan_of, target_of, until
+from loaded import good_answer, load_of, plan_of, serving, target_of, until
 from test_cli_commands import SCRIPT, cli, summary
 from testcard.cli.conclusion import conclude, failed
 from testcard.core.record import Record
@@ -28,6 +28,7 @@ from testcard.core.runfile import NAME, Footer, Header, RunWriter
 from testcard.load import Generator
 from testcard.load import conclude as conclude_load
 from testcard.load.generator import WorkerReport
+from testcard.load.launch import LOG
 from testcard.mock_server import MockSettings, running
 
 PLAN = ("--rate", "40", "--duration", "10m", "--warmup", "0s", "--size", "512x512", "--out", "run")
@@ -213,3 +214,29 @@ def test_a_machine_without_ports_left_certifies_nothing(failure: str, validity: 
     bad = replace(_SENT, status=None, outcome="broken", failure=failure)
     load = conclude_load(plan, [*[good] * 99, bad], generator=Generator(cores=2, workers=(WorkerReport(0, True),)))
     assert load.validity == validity
+
+
+_PLANTED = """
+import testcard.load.handover as handover
+whole = handover.frame
+def frame(delivery):
+    if delivery.arrival == 9:
+        raise RuntimeError("planted by a test")
+    return whole(delivery)
+handover.frame = frame
+"""
+
+
+def test_an_error_of_ours_on_the_event_loop_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for an arrival that cannot end any more: the run stops, says so, and keeps what was printed."""
+    folder = tmp_path / "planted"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_PLANTED, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    with serving(good_answer) as served:
+        target = target_of(served.base_url)
+        loaded = load_of(plan_of(target, rate_per_s=20, duration_s=60.0), target, tmp_path)
+    assert 9 <= sum(record.outcome == "valid" for record in loaded.records) < 600
+    assert loaded.generator is not None
+    assert loaded.generator.missing is not None
+    assert "planted by a test" in (tmp_path / LOG).read_text(encoding="utf-8")
