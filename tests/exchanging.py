@@ -21,8 +21,8 @@ import gevent
 from gevent.event import Event
 
 from testcard.load.arena import Arena
-from testcard.load.connection import Connections
 from testcard.load.reply import Reply
+from testcard.load.worker.connection import Connections
 
 
 def told(reply: Reply, arena: Arena) -> dict[str, Any]:

@@ -12,7 +12,7 @@ CODE = """
 import json, sys, time
 import gevent
 from gevent.event import Event
-from testcard.load.alarm import Alarm
+from testcard.load.worker.alarm import Alarm
 sys.platform = sys.argv[1]
 stopped, begin = Event(), time.monotonic() + 0.05
 times = [begin + offset for offset in (0.0, 0.02, 0.02, 0.05, 60.0, 61.0)]

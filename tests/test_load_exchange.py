@@ -284,7 +284,7 @@ _BEHIND = """
 from gevent import monkey; monkey.patch_all()
 import gevent, os, time
 from gevent.event import Event
-from testcard.load.alarm import Alarm
+from testcard.load.worker.alarm import Alarm
 reading, writing = os.pipe()
 read = []
 watcher = gevent.get_hub().loop.io(reading, 1)

@@ -174,7 +174,7 @@ def test_what_cannot_be_written_down_is_an_error_that_says_what_was_found(tmp_pa
 def test_no_more_arrivals_are_under_way_than_files_may_be_open() -> None:
     """Of 64 open files about 40 are left for connections, two each; the limit is raised as far as one may."""
     code = (
-        "import resource as r; from testcard.load.openfiles import arrivals_at_once as most\n"
+        "import resource as r; from testcard.load.worker.openfiles import arrivals_at_once as most\n"
         "r.setrlimit(r.RLIMIT_NOFILE, (32, 64)); print(most(2), r.getrlimit(r.RLIMIT_NOFILE)[0], most(1000))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""When requests are sent: four ways over one dispatcher. Only locustfile.py and what only it imports may import this.
+"""When requests are sent: four ways over one dispatcher.
 
 - open: each at its planned time, whatever became of those before it;
 - closed: each of a number of clients waits for its answer, thinks, and asks again;
-- crowd: each of a number of clients asks again as its retry policy says (crowd/clients.py);
+- crowd: each of a number of clients asks again as its retry policy says (crowd.py);
 - replace: a new prompt at each planned time, and the request before it is cancelled if it has not been answered.
 """
 
@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import gevent
 
-from testcard.load.alarm import Alarm
-from testcard.load.crowd.clients import ask_in_crowds
 from testcard.load.plan import CLOSED, CROWD, OPEN, REPLACE, Arrival
-from testcard.load.sender import Sender, UnderWay
+from testcard.load.worker.alarm import Alarm
+from testcard.load.worker.crowd import ask_in_crowds
+from testcard.load.worker.sender import Sender, UnderWay
 
 
 def _open(sender: Sender, start: float) -> None:

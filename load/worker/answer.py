@@ -1,4 +1,4 @@
-"""One HTTP/1 answer while it comes in, by llhttp's rules. Only locustfile.py and what only it imports may import this.
+"""One HTTP/1 answer while it comes in, by llhttp's rules.
 
 geventhttpclient gives the parser, which is Node's, in C. Its response classes are not used: they read by themselves,
 and keep header lines in more forms than anybody asks for here.

@@ -2,7 +2,7 @@
 
 The event loop's own timers are whole milliseconds (epoll's), which would stand in every latency. Linux has timers
 that are files (timerfd_create(2)) and as exact as the clock; elsewhere a thread does nothing but sleep, for five
-times the CPU time. Only locustfile.py and what only it imports may import this.
+times the CPU time.
 """
 
 from __future__ import annotations

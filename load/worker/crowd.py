@@ -1,4 +1,4 @@
-"""The clients of a crowd against a real server. Only locustfile.py and what only it imports may import this."""
+"""The clients of a crowd against a real server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from testcard.load.crowd.policy import Policy, Reply, policy
 from testcard.load.crowd.simulation import client_dice
 from testcard.load.plan import Arrival
 from testcard.load.reply import Reply as Came
-from testcard.load.sender import Sender
+from testcard.load.worker.sender import Sender
 
 
 def ask_in_crowds(sender: Sender, start: float) -> None:

@@ -1,7 +1,4 @@
-"""One worker: its judging process, its dispatcher, and an eye on itself.
-
-Only locustfile.py, cluster/node.py and what only they import may import this.
-"""
+"""One worker: its judging process, its dispatcher, and an eye on itself."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ from gevent.event import Event
 from testcard.core.quantile import quantile
 from testcard.load.arena import Arena
 from testcard.load.brief import Brief
-from testcard.load.dispatch import Dispatcher
 from testcard.load.handover import END, Delivery, frame
 from testcard.load.journal import TOGETHER_S, Journal
+from testcard.load.worker.dispatch import Dispatcher
 
 _POLL_S = 0.02
 _MOST_TOGETHER_BYTES = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Fetches the pictures that an answer names by URL. Only locustfile.py and what only it imports may import this.
+"""Fetches the pictures that an answer names by URL.
 
 As its user would: side by side, without any key, and only from hosts that may be asked.
 """
@@ -15,8 +15,8 @@ from testcard.core.mediahost import refusal
 from testcard.core.target import Target
 from testcard.core.transcript import MOST_REDIRECTS, media_urls, redirect
 from testcard.load.arena import Arena
-from testcard.load.connection import Asking, Connections
 from testcard.load.reply import Fetched, Reply
+from testcard.load.worker.connection import Asking, Connections
 
 _MOST_URL_ANSWER = 256 * 1024  # a longer answer carries its pictures itself
 _HEADERS = [("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "testcard")]

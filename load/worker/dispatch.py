@@ -1,4 +1,4 @@
-"""Sends the arrivals of one worker when they are due. Only locustfile.py and what only it imports may import this.
+"""Sends the arrivals of one worker when they are due.
 
 When an arrival's time is come is for loop.py to say. Nothing stands waiting for an answer: what is to be done with one
 is done when it is there (connection.py). An arrival beyond the in-flight cap is dropped, and counted. Answers leave for
@@ -19,17 +19,17 @@ from testcard.core.redact import Redactor
 from testcard.core.target import Keyring, header_secrets
 from testcard.load.arena import Arena
 from testcard.load.brief import Brief
-from testcard.load.connection import REPLACED, Asking, Connections
-from testcard.load.fetch import Fetching, picture_urls
 from testcard.load.handover import Delivery, Planned
 from testcard.load.journal import Journal
-from testcard.load.loop import LOOPS
 from testcard.load.message import Messages
-from testcard.load.openfiles import arrivals_at_once
 from testcard.load.payload import body_of
 from testcard.load.plan import Arrival
 from testcard.load.reply import Fetched, Reply
-from testcard.load.sender import Prepared
+from testcard.load.worker.connection import REPLACED, Asking, Connections
+from testcard.load.worker.fetch import Fetching, picture_urls
+from testcard.load.worker.loop import LOOPS
+from testcard.load.worker.openfiles import arrivals_at_once
+from testcard.load.worker.sender import Prepared
 
 _MOST_BACKLOG = 256 * 1024 * 1024  # beside what is in the arena
 _LOOK_S = 0.02

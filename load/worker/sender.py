@@ -1,4 +1,4 @@
-"""What a loop needs of a dispatcher. Only locustfile.py and what only it imports may import this."""
+"""What a loop needs of a dispatcher."""
 
 from __future__ import annotations
 

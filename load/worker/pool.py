@@ -1,4 +1,4 @@
-"""Connections that are kept for the next request. Only locustfile.py and what only it imports may import this.
+"""Connections that are kept for the next request.
 
 geventhttpclient makes the sockets, TLS included. Whoever waits for an answer is called when there is something to
 read: no greenlet stands waiting, and the event loop is told of a connection once, not once for each request.

@@ -1,4 +1,4 @@
-"""HTTP exchanges on the event loop, with their stamps. Only locustfile.py and what only it imports may import this.
+"""HTTP exchanges on the event loop, with their stamps.
 
 geventhttpclient gives the sockets, TLS and the parser (pool.py, answer.py). Its client is not used: it measures
 nothing, and what it would add (redirects, retries, cookies) a measurement must not have.
@@ -20,11 +20,11 @@ from gevent import ssl
 
 from testcard.core.exchange import CANCELLED, Failure
 from testcard.core.transcript import MOST_BYTES, decoded
-from testcard.load.answer import Answer, HTTPParseError
 from testcard.load.arena import Arena, Lease
 from testcard.load.message import head
-from testcard.load.pool import Connection, Pool
 from testcard.load.reply import Reply
+from testcard.load.worker.answer import Answer, HTTPParseError
+from testcard.load.worker.pool import Connection, Pool
 
 _BLOCK = 64 * 1024  # larger ones are new memory from the system each time
 _EXCESS = 16
