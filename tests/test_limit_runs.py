@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 from jsonschema import Draft202012Validator
 
 from testcard import schemas
@@ -36,7 +37,7 @@ from wild_limits import (
     SometimesUnavailable,
     Unavailable,
 )
-from wild_server import KEYS, serving
+from wild_server import KEYS, MODEL, serving
 
 REQUESTS, WINDOW_S = 4, 3.0
 TRIED: tuple[type[Bounded], ...] = (
@@ -128,6 +129,23 @@ def test_a_limit_is_found_out_with_one_image(tmp_path: Path) -> None:
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Admissions and refusals" in page
     assert "sk-aig" not in page
+
+
+def test_a_limit_that_was_used_up_before_is_found_out_after_a_rest(tmp_path: Path) -> None:
+    """What somebody else did with the key just before is waited for, told, and in no figure of the limiter."""
+    wild = OnlyPicturesCount(REQUESTS, WINDOW_S)
+    with serving(wild) as base_url:
+        write_target(tmp_path, {name: value for name, value in declared(wild, base_url).items() if value is not None})
+        asked = {"model": MODEL, "prompt": "somebody else's"}
+        headers = {"Authorization": f"Bearer {KEYS['limited']}"}
+        while httpx.post(f"{base_url}/images/generations", json=asked, headers=headers).status_code != 429:
+            pass
+        command = ("load", "--target", "target.toml", "--scenario", "limit", "--duration", "6s", "--out", "run")
+        done = run(tmp_path, *command, keys=environment(wild))
+    found = summary(tmp_path / "run")["load"]["limit"]
+    assert (done.returncode, found["limiter"]["limit"]) == (0, REQUESTS), done.stdout
+    assert found["admission"]["refused_bodies_count"] is False
+    assert any("used up before" in note for note in found["notes"])
 
 
 def test_an_interrupted_search_keeps_what_it_saw(tmp_path: Path) -> None:

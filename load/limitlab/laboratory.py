@@ -29,7 +29,7 @@ from testcard.core.target import ROLES, Keyring, Target
 from testcard.load.classify import classify
 from testcard.load.collect import Progress
 from testcard.load.limitlab.findings import findings
-from testcard.load.limitlab.plan import IDENTIFY, KEEP, SCOPE, USE_UP, WAITS, LimitPlan
+from testcard.load.limitlab.plan import IDENTIFY, KEEP, RESTS, SCOPE, USE_UP, USED_UP, WAITS, LimitPlan
 from testcard.load.limitlab.reading import TOLD, observations, observed, promised_s
 from testcard.load.limitlab.replay import read
 from testcard.load.limitlab.standin import LIMITED, answer, as_refusals, stand_in
@@ -75,6 +75,7 @@ class Laboratory:
         self._lock = threading.Lock()
         self._outcomes: dict[int, str] = {}
         self._stage, self._due = IDENTIFY, 0.0
+        self._opening = False
         self._asked = 0
         self._billable = False
         self._scoped = False
@@ -115,13 +116,9 @@ class Laboratory:
 
     def add(self, record: Record) -> None:
         with self._lock:
-            record = replace(
-                record,
-                phase=MEASURED,
-                stage=self._stage,
-                planned_s=self._due,
-                outcome=self._outcomes.pop(record.number, "broken"),
-            )
+            outcome = self._outcomes.pop(record.number, "broken")
+            stage = USED_UP if self._opening and outcome == LIMITED else self._stage
+            record = replace(record, phase=MEASURED, stage=stage, planned_s=self._due, outcome=outcome)
             self._writer.add(record)
             self._seen.append(record)
             self._progress = replace(
@@ -144,8 +141,7 @@ class Laboratory:
     # What it does, in this order.
 
     def _identify(self) -> Identification:
-        began = self._now()
-        self._require_open(self._wave(IDENTIFY, 1, began, billable=True)[0])
+        began = self._open()
         identification, deaf = self._replayed(began), 0
         while deaf < _DEAF and (probe := identification.next(self._now())) is not None:
             wave = self._wave(IDENTIFY, probe.count, probe.at_s, billable=self._billable)
@@ -163,6 +159,24 @@ class Laboratory:
                 identification = self._replayed(began)
         self._require_answers(deaf)
         return identification
+
+    def _open(self) -> float:
+        """Ask for a first picture, rested where somebody used the limit up before; returns when it was asked for."""
+        for rests_left in reversed(range(RESTS + 1)):
+            began = self._now()
+            self._opening = rests_left > 0
+            first = self._wave(IDENTIFY, 1, began, billable=True)[0]
+            self._opening = False
+            self._require_open(first)
+            if first.stage != USED_UP:
+                break
+            time.sleep(min(max(self._limit.window_s, promised_s(first) or 0.0), self._longest_s) + _JUST_AFTER_S)
+        return began
+
+    @property
+    def _longest_s(self) -> float:
+        """The longest wait that is kept."""
+        return 2 * self._limit.window_s + _LONGER_S
 
     def _replayed(self, began: float) -> Identification:
         """The identification of what was seen so far; where pictures are asked for, of pictures alone."""
@@ -190,8 +204,9 @@ class Laboratory:
         return self._instead is not None and self._now() - last < _PATIENT * self._limit.window_s
 
     def _bodies_are_free(self) -> bool:
-        passed = sum(one.outcome == "refused" for one in self._seen)
-        return passed >= _ENOUGH * self._limit.requests and not self._refused()
+        bodies = [one for one in self._as_seen(self._seen) if one.stage == IDENTIFY and one.violates]
+        passed = sum(one.outcome == "refused" for one in bodies)
+        return passed >= _ENOUGH * self._limit.requests and not any(one.outcome == LIMITED for one in bodies)
 
     def _keep_waits(self, identification: Identification) -> None:
         """Rest, use the limit up, wait as the refusal says, ask a second later; the second time also half way.
@@ -209,7 +224,7 @@ class Laboratory:
             wait = promised_s(refused) if refused is not None else None
             if refused is None or refused.last_byte_s is None or wait is None:
                 return
-            if not 0 < wait <= 2 * self._limit.window_s + _LONGER_S:
+            if not 0 < wait <= self._longest_s:
                 return
             if number and wait >= _HALF_FROM_S:
                 # As many as the limit: should refusals count, they use it up once more. Of pictures one is enough.

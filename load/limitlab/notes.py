@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from testcard.core.record import Record
 from testcard.load.limitlab import reading
+from testcard.load.limitlab.plan import USED_UP
 from testcard.load.limitlab.replay import Read
 from testcard.load.limitlab.standin import LIMITED
 
@@ -16,6 +17,8 @@ _QUEUED = 5.0
 
 def notes(read: Read) -> Iterator[str]:
     """A sentence each."""
+    if any(record.stage == USED_UP for record in read.records):
+        yield "The limit had been used up before the first request: the key was left alone for a window."
     own = reading.own(read.records)
     if not any(record.outcome == LIMITED for record in own):
         yield from _queued([record for record in own if reading.let_through(record)])

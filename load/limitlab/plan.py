@@ -8,11 +8,14 @@ from testcard.core.errors import UsageError
 from testcard.core.record import Jsonable
 from testcard.core.target import Limit, Target
 
-IDENTIFY, KEEP, SCOPE = STAGES = ("identify", "keep", "scope")
-"""What a request is for: to identify the limiter, to keep a wait, to see whether a second key is limited too."""
+IDENTIFY, KEEP, SCOPE, USED_UP = STAGES = ("identify", "keep", "scope", "used-up")
+"""What a request is for: to identify the limiter, to keep a wait, to see whether a second key is limited too. The last
+are those that found the limit used up by somebody before, and say nothing of what uses it up."""
 _TIMES = 6
 _WINDOWS = 12.0
 WAITS = 2
+RESTS = 2
+"""How often it rests for a window, at most, where the limit was used up before the first request."""
 BEYOND = 3
 USE_UP = BEYOND
 """So many more than twice the limit are sent at most to use it up."""
@@ -62,9 +65,10 @@ class LimitPlan(Jsonable):
 
     @property
     def count(self) -> int:
-        """The most requests in all: identification twice if refused bodies do not count, waits, the other key."""
+        """The most requests in all: rests, identification twice if refused bodies do not count, waits, the other
+        key."""
         free = 3 * self.requests
-        return 1 + free + self.most_requests + self._keeping + 1
+        return RESTS + 1 + free + self.most_requests + self._keeping + 1
 
     @property
     def _keeping(self) -> int:
@@ -74,7 +78,7 @@ class LimitPlan(Jsonable):
     @property
     def images(self) -> int:
         """The most of them that may bring a picture: all but the bodies that are refused whatever happens."""
-        return self.count - 3 * self.requests - 1
+        return self.count - RESTS - 3 * self.requests - 1
 
     @property
     def total_s(self) -> float:
