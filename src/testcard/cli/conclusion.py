@@ -116,7 +116,7 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
         headline="; ".join(
             part.removesuffix(".")
             for part in (
-                _headline(code, reason, results, bounds, stale),
+                _headline(code, reason, results, bounds, stale, load),
                 load.capacity.sentence if load and load.capacity and not signals.unanswered else "",
                 load.limit.limiter.sentence if load and load.limit and not signals.unanswered else "",
             )
@@ -179,6 +179,7 @@ def _headline(
     results: Sequence[RequirementResult],
     bounds: Sequence[Bound],
     stale: Sequence[str],
+    load: LoadSummary | None,
 ) -> str:
     if code in (130, 5) or (code == 3 and reason):
         return reason or verdict(code)
@@ -193,6 +194,8 @@ def _headline(
         return "; ".join([*parts, *stale])
     if code == 4:
         open_bounds = [bound.id for bound in bounds if bound.verdict == "inconclusive"]
+        if load is not None and load.validity != "ok":
+            return reason or f"{load.validity}: nothing is certified from this load, so not {_some(open_bounds)}"
         return reason or f"too few samples to decide {_some(open_bounds)}"
     unjudged = [row for row in results if row.outcome == outcome.NOT_JUDGED]
     if code == 3:
@@ -202,7 +205,21 @@ def _headline(
     certified = f"; {_some([bound.id for bound in bounds])} certified" if bounds else ""
     warned = sum(row.outcome == outcome.WARN for row in results)
     should = f"; {warned} SHOULD {'does' if warned == 1 else 'do'} not" if warned else ""
-    return f"{kept} requirements hold{should}{certified}{rest}" if results else f"nothing broken{certified}"
+    held = f"{kept} requirements hold{should}" if results else "nothing broken"
+    unserved = _unserved(load)
+    return held + (f"; {unserved}" if unserved else "") + certified + (rest if results else "")
+
+
+def _unserved(load: LoadSummary | None) -> str:
+    """How many arrivals were answered without a picture; empty where all had one, or where a limit was sought."""
+    if load is None or load.loop in ("crowd", "probe"):
+        return ""
+    instead = {name: n for name, n in load.outcomes.items() if n and name not in ("valid", "invalid")}
+    if not instead:
+        return ""
+    told = ", ".join(f"{name} {number:,}" for name, number in instead.items())
+    answered = load.arrivals["answered"]
+    return f"{sum(instead.values()):,} of {answered:,} arrivals were answered without a picture ({told})"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -230,7 +247,16 @@ def _advice(
     said += [f"fix {row.id}: expected {row.expected}, got {row.actual}" for row in broken[:_MOST_FIXES]]
     if len(broken) > _MOST_FIXES:
         said.append(f"and {len(broken) - _MOST_FIXES} more that are broken")
+    said += [
+        f"{bound.id} is refuted: {bound.misses:,} of {bound.samples:,} {bound.samples_of} were over the bound, or had "
+        "no valid answer"
+        for bound in bounds
+        if bound.verdict == "refuted"
+    ]
     said += [f"{bound.id}: {bound.advice}" for bound in bounds if bound.verdict == "inconclusive" and bound.advice]
+    unserved = _unserved(load)
+    if unserved and not bounds:
+        said.append(f"{unserved}: no verdict counts them unless --slo or --claim asks for one")
     unjudged = [row for row in results if row.outcome == outcome.NOT_JUDGED]
     if unjudged and code != 0:  # of a run that is kept, the headline says it
         said.append(unjudged_sentence(unjudged))
