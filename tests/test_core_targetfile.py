@@ -207,6 +207,12 @@ def test_a_typo_is_named_with_what_was_meant(tmp_path: Path, text: str, said: st
         'headers = {"x y" = "1"}',
         'headers = {x = "a\\nb"}',
         'headers = {authorization = "Bearer sk-1"}',
+        'headers = {Content-Length = "3"}',
+        'headers = {transfer-encoding = "chunked"}',
+        'media_hosts = ["https://media.example.net"]',
+        'media_hosts = ["media.example.net/pictures"]',
+        'media_hosts = ["media.example.net:eighty"]',
+        "request = {prompt = false}",
         "limit = 600",
         "limit = {window_s = 60}",
         "limit = {requests = 0}",
@@ -232,6 +238,34 @@ def test_a_wrong_value_is_one_sentence(tmp_path: Path, line: str) -> None:
 def test_a_wrong_base_url_is_one_sentence(tmp_path: Path, url: str) -> None:
     """The address has a scheme and a host, no credentials and no query."""
     assert "base_url" in refused(tmp_path, f"[target]\nbase_url = {json.dumps(url)}\n")
+
+
+@pytest.mark.parametrize("url", ["http://user:pw-of-mine@h/v1", "http://h/v1?key=pw-of-mine"])
+def test_a_secret_in_a_base_url_is_not_repeated(tmp_path: Path, url: str) -> None:
+    """A password or a query may be a key, and a CI log keeps what is printed."""
+    said = refused(tmp_path, f"[target]\nbase_url = {json.dumps(url)}\n")
+    assert "environment" in said
+    assert "pw-of-mine" not in said
+
+
+def test_a_base_url_with_the_endpoint_names_the_one_without(tmp_path: Path) -> None:
+    """What a vendor's example shows is the whole address; the sentence says how much of it is wanted."""
+    said = refused(tmp_path, '[target]\nbase_url = "https://h/v1/images/generations/"\n')
+    assert said.endswith("write https://h/v1")
+
+
+@pytest.mark.parametrize("host", ["media.example.net", "media.example.net:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"])
+def test_a_media_host_may_have_a_port(tmp_path: Path, host: str) -> None:
+    """A name or an address, with a port or without."""
+    assert read(tmp_path, f"[target]\n{BASE}\nmedia_hosts = [{json.dumps(host)}]").media_hosts == (host,)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    """Editors on Windows begin a file with one; other encodings are told in a sentence of ours."""
+    assert read(tmp_path, f"\ufeff[target]\n{BASE}\n").base_url == "http://127.0.0.1:8600/v1"
+    (tmp_path / "latin.toml").write_bytes(b"[target]\nname = '\xe9'\n")
+    with pytest.raises(UsageError, match="save it as UTF-8"):
+        find_target(str(tmp_path / "latin.toml"), {}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ def request_rules(rules: Any, where: str) -> dict[str, dict[str, Any] | Literal[
     """
     if not isinstance(rules, Mapping):
         raise UsageError(f"{where} must be a table of fields")
+    if rules.get("prompt") is False:
+        raise UsageError(f"{where} prompt = false: nothing can be asked without a prompt")
     return {str(name): _rule(rule, f"{where} {name}") for name, rule in rules.items()}
 
 

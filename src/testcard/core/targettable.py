@@ -70,6 +70,8 @@ def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str
     for name, value in headers.items():
         if name.lower() == "authorization":
             raise UsageError(f"{where}: header Authorization: keys come from the environment; see [target.keys]")
+        if name.lower() in _OF_THE_CONNECTION:
+            raise UsageError(f"{where}: header {name} is the connection's own, set for each request: leave it out")
         if not _TOKEN.fullmatch(name) or not isinstance(value, str) or not value.isprintable():
             raise UsageError(f"{where}: header {name!r} cannot be sent: write a name and one line of text")
         variable = value.removeprefix("env:")
@@ -79,6 +81,10 @@ def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # it stands in curl lines, for a shell to read
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]{1,5})?")
+_OF_THE_CONNECTION = frozenset(
+    ("connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
 _NUMBER = (int, float)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
@@ -94,6 +100,7 @@ def _check_values(target: Target, where: str) -> None:
     odd_default = bool(target.sizes) and default is not None and default not in target.sizes
     odd_format = target.default_response_format not in target.response_formats
     not_said = not target.takes("response_format") and len(target.response_formats) != 1
+    odd_host = [host for host in target.media_hosts if not _HOST.fullmatch(host)]
     no_ca = target.ca_file is not None and not Path(target.ca_file).is_file()
     wrong = (
         (target.dialect not in names, f"dialect = {target.dialect!r}: one of {', '.join(names)}"),
@@ -101,6 +108,10 @@ def _check_values(target: Target, where: str) -> None:
         (target.max_n < 1, "max_n must be at least 1"),
         (not 0 < target.timeout_s < math.inf, "timeout_s must be above 0"),
         (not 0 <= (target.price_usd_per_image or 0) < math.inf, "price_usd_per_image must not be negative"),
+        (
+            bool(odd_host),
+            f"media_hosts: {''.join(odd_host[:1])!r} is no host; write media.example.net, or media.example.net:8080",
+        ),
         (any(size_px(size) is None for size in target.sizes), 'sizes must be written as "1024x1024"'),
         (not set(target.response_formats) <= set(FORMATS), f"response_formats: of {', '.join(FORMATS)}"),
         (not set(target.capabilities) <= set(CAPABILITIES), f"capabilities: of {', '.join(CAPABILITIES)}"),
@@ -125,18 +136,32 @@ def _check_certificates(path: str, where: str) -> None:
         raise UsageError(f"{where}: ca_file {path} holds no certificates: {error}") from error
 
 
+_ENDPOINT = "/images/generations"
+
+
 def _base_url(text: str, where: str) -> str:
     try:
         parts = urlsplit(text.strip())
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or parts.username or parts.query or parts.fragment:
+    if valid and (parts.username is not None or parts.password is not None or parts.query):
+        raise UsageError(  # not repeated: what stands there may be a secret, and logs keep what we say
+            f"{where}: base_url carries {'a query' if parts.query else 'a user or a password'}: keys come from the "
+            "environment; write scheme, host and version path only, for example http://127.0.0.1:8600/v1"
+        )
+    if not valid or parts.fragment:
         raise UsageError(
             f"{where}: base_url {text!r} is not an API's address; write scheme, host and version path, "
             "for example http://127.0.0.1:8600/v1"
         )
-    return text.strip().rstrip("/")
+    address = text.strip().rstrip("/")
+    if address.endswith(_ENDPOINT):
+        raise UsageError(
+            f"{where}: base_url {address} ends in {_ENDPOINT}, which is added to it: "
+            f"write {address.removesuffix(_ENDPOINT)}"
+        )
+    return address
 
 
 def _limit(row: Any, where: str) -> Limit:
