@@ -76,7 +76,7 @@ class MockSettings:
             (self.bucket is not None and self.limiter != "token-bucket", "only a token-bucket has a bucket"),
             (self.bucket is not None and self.bucket < 1, "the bucket must hold at least 1 token"),
             (self.tier is not None and self.limiter != "two-tier", "only a two-tier limiter has a tier"),
-            (self.tier is not None and (self.tier[0] < 1 or self.tier[1] <= 0), "a tier has 1 request or more"),
+            (self.tier is not None and (self.tier[0] < 1 or self.tier[1] <= 0), "a tier has a request and a span"),
             (self.latency_median_s < 0, "the median latency must not be negative"),
             (p99 is not None and p99 > 0 and self.latency_median_s == 0, "a p99 latency needs a median"),
             (p99 is not None and p99 < self.latency_median_s, "the p99 latency must not be below the median"),

@@ -8,10 +8,11 @@ import click
 
 
 @click.command(
+    short_help="What changed between two runs; 1 on a regression.",
     epilog="""\b
 Examples:
   testcard compare runs/monday runs/tuesday
-"""
+""",
 )
 @click.argument("base", type=click.Path(path_type=Path), metavar="BASE")
 @click.argument("new", type=click.Path(path_type=Path), metavar="NEW")

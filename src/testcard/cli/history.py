@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from testcard.cli.console import Console
-from testcard.cli.quantities import Duration
+from testcard.cli.quantities import Duration, Folder
 
 RUNS = Path("runs")
 """Where runs land that no --out names."""
@@ -28,7 +28,7 @@ Examples:
 @click.option("--window", type=Duration(), metavar="SPAN", help="Of error budgets, back from now.  [default: 30d]")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="Write history.html, .md and .json there.",
 )

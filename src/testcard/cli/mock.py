@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from testcard.cli.quantities import Duration
+from testcard.cli.quantities import Amount, Duration
 from testcard.core.errors import UsageError
 from testcard.core.quantity import duration_s
 
@@ -21,8 +21,8 @@ class _SizeFactor(click.ParamType[tuple[str, float]]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         size, _, factor = str(value).partition("=")
         try:
-            return size, float(factor)
-        except ValueError:
+            return size, Amount(0, min_open=True).convert(factor, param, ctx)
+        except click.BadParameter:
             self.fail(f"{value!r}: write a size and a factor, for example 512x512=0.5", param, ctx)
 
 
@@ -61,7 +61,7 @@ Examples:
 @click.option("--model", metavar="SLUG", help="Serve this model instead of the profile's.")
 @click.option("--rpm", type=int, metavar="N", help="Requests per window for every key.")
 @click.option("--window", "window_s", type=Duration(), metavar="SPAN", help="Window of the limits, e.g. 60s.")
-@click.option("--burst", type=float, metavar="X", help="Times the even rate for 10 s; 1: none.")
+@click.option("--burst", type=Amount(1), metavar="X", help="Times the even rate for 10 s; 1: none.")
 @click.option("--limiter", default="rolling", show_default=True, metavar="KIND", help="How requests are counted.")
 @click.option("--bucket", type=int, metavar="N", help="Tokens that a token-bucket holds.")
 @click.option("--tier", type=_Tier(), metavar="N/SPAN", help="The short tier of two-tier, e.g. 3/10s.")
@@ -93,7 +93,7 @@ Examples:
 @click.option("--queue", type=int, metavar="Q", help="Generations that may wait; more: 503.")
 @click.option(
     "--unavailable-rate",
-    type=float,
+    type=Amount(0, 1),
     default=0.0,
     metavar="SHARE",
     help="Share of generations answered with 503, e.g. 0.05.",

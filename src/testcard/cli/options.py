@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from testcard import schemas
-from testcard.cli.quantities import Duration
+from testcard.cli.quantities import Amount, Duration, Folder, Text
 from testcard.core.errors import UsageError
 from testcard.core.target import Keyring, Target
 from testcard.core.targetfile import find_target, parse_headers
@@ -30,20 +30,22 @@ def stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 target_options = stack(
-    click.option("--target", "target_name", metavar="NAME|FILE", help="A profile that ships, or a file."),
-    click.option("--base-url", metavar="URL", help="The API's address with its version path."),
-    click.option("--model", metavar="SLUG", help="The model to ask for."),
+    click.option("--target", "target_name", type=Text(), metavar="NAME|FILE", help="A profile that ships, or a file."),
+    click.option("--base-url", type=Text(), metavar="URL", help="The API's address with its version path."),
+    click.option("--model", type=Text(), metavar="SLUG", help="The model to ask for."),
     click.option("--dialect", type=click.Choice(list(schemas.dialects())), help="The error contract."),
-    click.option("--api-key-env", metavar="NAME", help="The environment variable that holds the key."),
+    click.option("--api-key-env", type=Text(), metavar="NAME", help="The environment variable that holds the key."),
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with every request."),
-    click.option("--confirm-host", metavar="HOST", help="Allow load and bursts on this host off loopback."),
+    click.option(
+        "--confirm-host", type=Text(), metavar="HOST", help="Allow load and bursts on this host off loopback."
+    ),
     click.option("--seed", type=int, default=1, show_default=True, help="Seed of prompts, cases and arrivals."),
     click.option("--budget-images", type=click.IntRange(0), metavar="N", help="Bill at most N images."),
-    click.option("--budget-usd", type=click.FloatRange(0), metavar="X", help="Spend at most X US dollars."),
+    click.option("--budget-usd", type=Amount(0), metavar="X", help="Spend at most X US dollars."),
 )
 
 output_options = stack(
-    click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory."),
+    click.option("--out", type=Folder(), metavar="DIR", help="The run directory."),
     click.option("--strict", is_flag=True, help="A SHOULD counts as a MUST."),
     click.option("--require-all", is_flag=True, help="A MUST left unjudged ends with exit code 3."),
     click.option("--json", "as_json", is_flag=True, help="The summary on standard output, and nothing else there."),
@@ -56,9 +58,7 @@ check_options = stack(
 
 load_options = stack(
     click.option("--scenario", default="steady", metavar="NAME|FILE", show_default=True, help="The shape of the load."),
-    click.option(
-        "--rate", type=click.FloatRange(0, min_open=True), metavar="PER_SECOND", help="Arrivals.  [default: 10]"
-    ),
+    click.option("--rate", type=Amount(0, min_open=True), metavar="PER_SECOND", help="Arrivals.  [default: 10]"),
     click.option("--duration", type=Duration(), metavar="SPAN", help="Measured phase.  [default: 30s]"),
     click.option("--warmup", type=Duration(), metavar="SPAN", help="Before it, not measured.  [default: 5s]"),
     click.option("--arrivals", type=click.Choice(["constant", "poisson"]), help="[default: poisson]"),
