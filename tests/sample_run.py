@@ -12,7 +12,7 @@ from testcard import schemas
 from testcard.core.outcome import FAIL, NOT_APPLICABLE, NOT_JUDGED, NOT_OBSERVED, PASS, WARN
 from testcard.core.record import Finding, Record
 from testcard.core.redact import Redactor
-from testcard.core.runfile import Footer, Header, RunWriter
+from testcard.core.runfile import NAME, Footer, Header, RunWriter
 from testcard.core.summary import Bound, Cost, LoadSummary, RequirementResult, Summary
 from testcard.core.targetfile import profile_target
 
@@ -173,6 +173,7 @@ def summary(*, requirements: bool = True, load: bool = True, ended: str = "compl
 def write_run(directory: Path, records: Iterator[Record] | None = None, *, footer: bool = True) -> Path:
     """Write records.jsonl as a run would; without records, those of a check and a load."""
     header = Header("0.1.0", "run", STARTED, TARGET, seed=1, requirements=tuple(schemas.requirements()))
+    (directory / NAME).unlink(missing_ok=True)
     with RunWriter(directory, header, Redactor()) as writer:
         for record in records if records is not None else (*check_records(), *load_records()):
             writer.add(record)

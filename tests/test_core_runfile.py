@@ -199,3 +199,11 @@ def test_a_summary_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text('{"testcard": ')
     with pytest.raises(RunFileError, match="cannot be read"):
         Summary.read(tmp_path)
+
+
+def test_of_two_runs_that_begin_in_one_folder_one_does(tmp_path: Path) -> None:
+    """The second writer is refused in a sentence; what the first has written stays."""
+    header = Header("0", "check", "", {}, 1)
+    with RunWriter(tmp_path, header, Redactor(())), pytest.raises(UsageError, match="holds a run already"):
+        RunWriter(tmp_path, header, Redactor(()))
+    assert RunFile(tmp_path).header == header

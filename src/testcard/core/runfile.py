@@ -124,8 +124,10 @@ class RunWriter:
         self.path = directory / NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("wb")
+            self._file = self.path.open("xb")  # of two runs that begin in one folder together, one does
         except OSError as error:
+            if isinstance(error, FileExistsError) and self.path.exists():
+                raise UsageError(f"{directory} holds a run already: name another --out, or remove it") from error
             raise UsageError(f"{self.path} cannot be written: {error.strerror}; name another --out") from error
         self._write(header)
 
