@@ -181,6 +181,14 @@ def test_a_budget_is_images_or_money(images: int | None, usd: float | None, pric
     budget.reserve(0)
 
 
+def test_a_budget_that_is_too_small_is_not_called_used_up() -> None:
+    """Nothing was billed yet: the sentence names the budget as it was given, and what it takes."""
+    with pytest.raises(BudgetExhausted, match=r"budget of 10 images is too small \(0 billed\): what is next needs 70"):
+        Budget(10).reserve(70)
+    with pytest.raises(BudgetExhausted, match=r"budget of \$0.001, 0 images at \$0.0012 each, is too small"):
+        Budget(usd=0.001, price_usd=0.0012).reserve(1)
+
+
 def test_without_a_bound_everything_is_allowed() -> None:
     """No budget and no price: no bound, and no sum in money."""
     budget = Budget()

@@ -19,9 +19,12 @@ class Budget:
     def __init__(self, images: int | None = None, usd: float | None = None, price_usd: float | None = None) -> None:
         self._lock = threading.Condition()
         self._most = images
+        self._named = f"{images} images"
         if usd is not None and price_usd:
             affordable = int(usd / price_usd + 1e-9)
-            self._most = affordable if images is None else min(images, affordable)
+            if images is None or affordable < images:
+                self._most = affordable
+                self._named = f"${usd:g}, {affordable} images at ${price_usd:g} each,"
         self.price_usd = price_usd
         self.spent = 0
         self._reserved = 0
@@ -37,11 +40,18 @@ class Budget:
                 if self._reserved and self.spent + images <= self._most:
                     self._lock.wait()
                     continue
-                raise BudgetExhausted(
-                    f"the budget of {self._most} images is used up ({self.spent} billed); "
-                    f"the next request needs {images} more: raise --budget-images or --budget-usd"
-                )
+                raise BudgetExhausted(self._sentence(images, self._most - self.spent - self._reserved))
             self._reserved += images
+
+    def _sentence(self, images: int, left: int) -> str:
+        raise_it = "raise --budget-images or --budget-usd"
+        if left <= 0 and self.spent:
+            return (
+                f"the budget of {self._named} is used up ({self.spent} billed); what is next needs {images}: {raise_it}"
+            )
+        return (
+            f"the budget of {self._named} is too small ({self.spent} billed): what is next needs {images}; {raise_it}"
+        )
 
     def settle(self, reserved: int, billed: int) -> None:
         """Turn a reservation into what the answer really billed."""
