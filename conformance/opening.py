@@ -26,7 +26,7 @@ def open_session(session: Session) -> None:
             exchanges.append(session.send(request))  # noqa: PERF401  (one at a time)
         failure = exchanges[-1].failure
         if failure is not None and failure.kind in ("connect", "tls", "timeout"):  # also in the middle of a 200
-            advice = "; ca_file in [target] names a private authority" if failure.kind == "tls" else ""
+            advice = _tls_advice(failure.message) if failure.kind == "tls" else ""
             raise NotJudged(f"{target.base_url} did not answer: {failure.message}{advice}")
         if exchanges[-1].succeeded:
             break
@@ -42,14 +42,21 @@ def open_session(session: Session) -> None:
         raise NotJudged(alike)
 
 
+def _tls_advice(message: str) -> str:
+    """What to do, as far as OpenSSL's reason tells."""
+    if "CERTIFICATE" in message or "certificate" in message:
+        return "; ca_file in [target] names a private authority"
+    return "; does this port speak TLS? If not, --base-url begins with http://"
+
+
 def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
     """Why a check could not begin, and what to do."""
     status, response = exchange.status, exchange.response
     body = response.json if response else None
     error = body.get("error") if isinstance(body, dict) else None
     said = f": {error.get('message', '')}"[:200].rstrip(".") if isinstance(error, dict) else ""
-    got = str(status or exchange.failure).rstrip(".")
-    start = f"no request with a good key got a 2xx; the first was answered with {got}{said}"
+    got = f"was answered with {status}{said}" if status else f"had no answer: {str(exchange.failure).rstrip('.')}"
+    start = f"no request with a good key got a 2xx; the first {got}"
     if target.auth == "bearer" and keyring.get("main") is None:
         return f"{start}; no key was sent: set {keyring.variable('main')}"
     advice = {
@@ -58,4 +65,9 @@ def _no_success(exchange: Exchange, keyring: Keyring, target: Target) -> str:
         404: "check --base-url, which ends in the version path (/v1), and --model",
         429: "the key's limit is used up: wait, or use another key",
     }
-    return f"{start}; {advice.get(status or 0, 'check --base-url, --model and the key')}"
+    if status is None:
+        other = "http" if target.base_url.startswith("https:") else "https"
+        return f"{start}; check that --base-url names a port that speaks HTTP, and whether it is {other}:// there"
+    if 300 <= status < 400:
+        return f"{start}; check --base-url: it leads to something that redirects, which no API does"
+    return f"{start}; {advice.get(status, 'check --base-url, --model and the key')}"

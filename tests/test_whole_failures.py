@@ -98,13 +98,13 @@ FAILURES: dict[str, tuple[type[Wild], str]] = {
     "an empty body": (always(200, b"", label=""), "no image generation API"),
     "no content": (always(204, b"", label=""), "no image generation API"),
     "the same error with 200": (always(200), "no image generation API"),
-    "a login page": (always(302, b"", label="", more=(("Location", "/login"),)), "answered with 302"),
+    "a login page": (always(302, b"", label="", more=(("Location", "/login"),)), "302; check --base-url: it leads"),
     "pictures for everybody": (PicturesForEverybody, "no image generation API"),
     "hanging": (Hanging, "no complete answer within 1 s"),
     "trickling": (Trickling, "no complete answer within 1 s"),
     "closing at once": (Closing, "disconnected"),
     "garbage": (Garbage, "framing"),
-    "another protocol": (OtherProtocol, "answered with"),
+    "another protocol": (OtherProtocol, "a port that speaks HTTP, and whether it is https:// there"),
 }
 
 
@@ -148,7 +148,7 @@ def test_a_dead_port_is_not_judged(tmp_path: Path) -> None:
 def test_tls_on_a_plain_port_is_not_judged(tmp_path: Path) -> None:
     """The address says https, the server speaks http."""
     with serving(Wild()) as base_url:
-        assert_not_judged(tmp_path, base_url.replace("http:", "https:"), "did not answer", KEY)
+        assert_not_judged(tmp_path, base_url.replace("http:", "https:"), "does this port speak TLS?", KEY)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
