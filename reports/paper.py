@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from testcard.reports.printable import printable
 from testcard.reports.table import Table
 
 _NARROWEST = 44  # the widest label and the shortest text beside it
+_SHORTEST = 20  # text beside a label
 COLOURS = {
     "kept": "bold green", "broken": "bold red", "refuted": "bold red", "inconclusive": "bold yellow",
     "not-judged": "bold red", "interrupted": "bold yellow", "error": "bold magenta",
 }  # fmt: skip
+
+
+def _least(rows: Sequence[tuple[str, ...]]) -> int:
+    """Columns that rows take at least: the last of a row wraps, down to _SHORTEST."""
+    widths = [max(len(printable(row[column])) for row in rows) for column in range(len(rows[0]))]
+    return sum(widths[:-1]) + 2 * len(widths[:-1]) + min(widths[-1], _SHORTEST)
+
+
+def _lines(figures: Sequence[str], room: int) -> Iterator[str]:
+    """As many figures a line as fit; a name is not torn from its figure."""
+    line = ""
+    for figure in figures:
+        if line and len(line) + 2 + len(figure) > room:
+            yield line
+            line = figure
+        else:
+            line = f"{line}  {figure}" if line else figure
+    yield line
 
 
 class Paper:
@@ -44,7 +63,7 @@ class Paper:
         from rich.text import Text
 
         hang = " " * (indent + len(label) + gap)
-        room = max(20, self._console.width - len(hang))
+        room = max(_SHORTEST, self._console.width - len(hang))
         lines = Text(text).wrap(self._console, room) or [Text("")]
         for number, line in enumerate(lines):
             start = Text(" " * indent).append(label, style).append(" " * gap) if number == 0 else Text(hang)
@@ -58,7 +77,20 @@ class Paper:
         """One line a row; the last column takes what is left of the line."""
         note = f"   ({table.note})" if table.note else ""
         self.item("", f"{table.title.lower()}{note}", indent=indent, gap=0)
-        self.rows([table.head, *table.rows] if any(table.head[:1]) else table.rows, indent=indent + 2)
+        rows = [table.head, *table.rows] if any(table.head[:1]) else table.rows
+        if any(table.head[:1]) and indent + 2 + _least(rows) > self._console.width:
+            self._named(table, indent=indent + 2)
+        else:
+            self.rows(rows, indent=indent + 2)
+
+    def _named(self, table: Table, *, indent: int) -> None:
+        """A table that is wider than the terminal: each figure behind the name of its column."""
+        width = max(len(printable(row[0])) for row in table.rows)
+        room = self._console.width - indent - width - 2
+        for first, *cells in table.rows:
+            figures = [f"{name} {printable(cell)}".strip() for name, cell in zip(table.head[1:], cells, strict=True)]
+            for number, line in enumerate(_lines(figures, room)):
+                self.item(f"{printable(first) if number == 0 else '':<{width}}", line, indent=indent, gap=2)
 
     def rows(self, rows: Sequence[tuple[str, ...]], *, indent: int) -> None:
         """Rows in columns as wide as they need to be."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import sample_run
+from testcard.core.certificate import Certificate
 from testcard.core.outcome import FAIL
 from testcard.core.summary import Summary
 from testcard.reports import terminal
@@ -135,3 +136,15 @@ def test_missing_parts_are_left_out(summary: Summary) -> None:
     assert text.splitlines()[-2].startswith("BROKEN  ")
     assert ("load    steady" in text) is (summary.load is not None)
     assert "None" not in text.replace("None was", "")
+
+
+def test_a_table_wider_than_the_terminal_names_its_figures() -> None:
+    """Columns where they fit; otherwise each figure stands behind the name of its column, and no line is cut."""
+    figures = dict.fromkeys(("p50", "p90", "p95", "p99", "p99.9", "max"), 0.1825)
+    certificate = Certificate("vm", 2, 300, 300, figures, figures, figures, 0.003, agrees=True)
+    load = replace(sample_run.load_summary(), certificate=certificate)
+    summary = replace(sample_run.summary(requirements=False), load=load)
+    wide, narrow = shown(summary, width=100), shown(summary, width=80)
+    assert re.search(r"quantile +p50 +p90 +p95 +p99 +p99\.9 +max\n", wide)
+    assert re.search(r"told minus true +p50 \+182 ms +p90 \+182 ms", narrow)
+    assert all(len(line) <= 80 for line in narrow.splitlines())
