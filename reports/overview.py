@@ -216,6 +216,8 @@ def measured(bound: Bound) -> str:
         return f"at most {human_s(high)} {sure}"
     if bound.verdict == "refuted" and low is not None:
         return f"at least {human_s(low)} {sure}"
+    if bound.estimate_s is None and low is None and high is None:
+        return f"so many had no valid answer that {quantile_name(bound.quantile)} has no length"
     interval = (
         f"between {human_s(low) if low is not None else '0'} and {human_s(high) if high is not None else '∞'} {sure}"
     )
