@@ -239,6 +239,17 @@ def test_what_is_not_finished_or_there_twice_is_left_out(tmp_path: Path) -> None
     assert "1 run of 1 kind, 2 directories left out" in done.stdout
 
 
+def test_a_run_hides_none_of_those_below_it(tmp_path: Path) -> None:
+    """`--out runs` puts a run into the folder of the others; its evidence holds none."""
+    runs = shelve(tmp_path / "runs", *(summary_of(days_ago=nth) for nth in range(3)))
+    (runs / "002/summary.json").rename(runs / "summary.json")
+    (runs / "evidence").mkdir()
+    (runs / "evidence/summary.json").write_text("{")
+    done = history(runs)
+    assert "3 runs of 1 kind" in done.stdout
+    assert "left out" not in done.stdout
+
+
 def _odd(summary: Summary) -> Summary:
     assert summary.load is not None
     rows = tuple(dataclasses.replace(row, id=MARKUP, outcome="fail") for row in summary.requirements or ())

@@ -12,15 +12,17 @@ from testcard.core.summary import NAME
 from testcard.reports.history.past import Past, read
 from testcard.reports.history.record import LeftOut
 
+_EVIDENCE = "evidence"  # of a run: bytes of answers, and no runs
+
 
 def run_directories(folder: Path, refused: Callable[[OSError], None]) -> Iterator[Path]:
     """The folder itself or those below it that hold a run; a link to another folder is not followed."""
     for path, folders, files in os.walk(folder, onerror=refused):
-        if NAME in files or RECORDS in files:
-            folders.clear()
+        run = NAME in files or RECORDS in files
+        if run:
             yield Path(path)
-        else:
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # A run may have others below it: of `--out runs` say, where earlier ones stand.
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or (run and name == _EVIDENCE)))
 
 
 def gather(folders: Sequence[Path]) -> tuple[list[Past], list[LeftOut]]:
