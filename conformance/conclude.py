@@ -98,11 +98,15 @@ class Tally:
             reason=reason,
         )
 
-    def stale(self) -> tuple[str, ...]:
-        """Known failures that healed or expired, a sentence each; they fail a run."""
-        said = []
+    def stale(self, judged: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Known failures that healed or expired, a sentence each; they fail a run.
+
+        Args:
+            judged: only of these; what answers to other questions happen to show is too little to call it healed.
+        """
+        said, among = [], None if judged is None else frozenset(judged)
         for name, known in self._known.items():
-            if name not in self._cases:
+            if name not in self._cases or (among is not None and name not in among):
                 continue
             if _expired(known):
                 said.append(f"the known failure {name} ({known.reason}) expired on {known.expires}")

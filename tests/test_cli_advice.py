@@ -11,7 +11,7 @@ from loaded import plan_of, target_of
 from testcard.cli.conclusion import conclude
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
-from testcard.core.runfile import Footer, Header, RunFile, RunWriter
+from testcard.core.runfile import NAME, Footer, Header, RunFile, RunWriter
 from testcard.core.summary import Summary
 from testcard.load import Generator
 from testcard.load.generator import WorkerReport
@@ -77,3 +77,14 @@ def test_a_kept_run_has_nothing_to_do(tmp_path: Path) -> None:
     assert told.exit_code == 0
     assert "without a picture" not in told.headline
     assert not told.advice
+
+
+def test_a_damaged_record_is_missed(tmp_path: Path) -> None:
+    """The footer says how many there were: a verdict does not rest on what is left without a word."""
+    _told(tmp_path, [_GOOD] * 60, None)
+    path = tmp_path / NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], b"x" + lines[5], *lines[6:]]))
+    told = conclude(tmp_path)
+    assert told.exit_code == 4
+    assert "is damaged: 1 of its 60 records cannot be read" in told.headline

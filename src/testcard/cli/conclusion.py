@@ -27,11 +27,12 @@ class _Totals:
     """What was spent, and whether a load was answered at all."""
 
     def __init__(self) -> None:
-        self.requests = self.images = self.media = 0
+        self.records = self.requests = self.images = self.media = 0
         self.loaded = self.loaded_well = 0
         self._instead: Counter[str] = Counter()
 
     def add(self, record: Record) -> None:
+        self.records += 1
         self.requests += record.sent_s is not None and record.picture_of is None
         self.images += record.images
         self.media += record.media_fetches
@@ -85,10 +86,10 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
         ended, reason = ("unanswered", watched) if watched else (ended, reason)
     if not checked and totals.loaded and not totals.loaded_well and ended == "complete":
         ended, reason = "unanswered", totals.instead
-    missing = _missing(run, directory) if ended == "complete" else None
+    missing = (_damage(run, footer, totals) or _missing(run, directory)) if ended == "complete" else None
     reason = reason or missing
     bounds = [bound for bound in (*load.claims, *load.slos) if bound.asked] if load else []
-    stale = tally.stale()
+    stale = tally.stale(names)
     signals = Signals(
         interrupted=ended == "interrupted",
         error=ended == "error",
@@ -161,6 +162,14 @@ def _load(run: RunFile, options: dict[str, Any], directory: Path) -> LoadSummary
         price_usd=run.header.target.get("price_usd_per_image"),
         truth=Truth.read(directory),
     )
+
+
+def _damage(run: RunFile, footer: Footer | None, totals: _Totals) -> str | None:
+    """What is left of a file that was whole once: a verdict on fewer records than there were would be another's."""
+    if footer is None or totals.records >= footer.records:
+        return None
+    lost = footer.records - totals.records
+    return f"{run.path} is damaged: {lost:,} of its {footer.records:,} records cannot be read"
 
 
 def _missing(run: RunFile, directory: Path) -> str | None:
