@@ -92,8 +92,9 @@ def _half(wait: WaitFigures) -> str:
 
 def _promise_rows(told: RetryAfterFigures) -> Iterator[tuple[str, ...]]:
     yield "verdict", _SIGNED.get(told.verdict, told.verdict)
-    forms = ", ".join(f"{count:,} {form}" for form, count in told.forms.items())
-    yield "refusals", f"{told.refusals:,}: {forms}" if forms else f"{told.refusals:,}"
+    yield "refusals", f"{told.refusals:,}"
+    if told.forms:
+        yield "form of the header", ", ".join(f"{form} in {count:,}" for form, count in told.forms.items())
     if told.kept_share is not None:
         yield "promises that hold", f"{told.kept_share:.0%}"
     if told.ratio is not None:

@@ -115,6 +115,15 @@ def test_the_verdict_and_what_to_do_are_on_the_first_screen(browser: Browser, re
             assert browser.evaluate(f"document.querySelector('{part}').getBoundingClientRect().bottom") <= 900, part
 
 
+def test_on_a_phone_what_was_measured_of_a_claim_needs_no_sideways_scrolling(browser: Browser, report: Path) -> None:
+    """Claims and SLOs stand below each other: the verdict and what it rests on fit the screen."""
+    browser.open(report, width=390)
+    wide = browser.evaluate(
+        "(() => { const t = document.querySelector('.claims'); return t.scrollWidth - t.clientWidth })()"
+    )
+    assert wide <= 0
+
+
 def test_text_of_a_server_does_not_run(browser: Browser, report: Path) -> None:
     """The hostile text is on the page as text: no element came of it."""
     browser.open(report)
