@@ -57,7 +57,8 @@ def enforcement(read: Read, limit: LimitPlan) -> Iterator[Finding | Skip]:
         yield Finding(EXACT, held=over == 0, expected=declared, actual=actual, evidence=(refused[-1].number,))
     if not refused:
         pictures = sum(not one.violates for one in passed)
-        reason = f"no 429 came, nor did more pass than a limiter of that limit may let through: {pictures} pictures did"
+        passing = "1 picture" if pictures == 1 else f"{pictures} pictures"
+        reason = f"no 429 came, nor did more pass than a limiter of that limit may let through: {passing} passed"
         yield Skip(ENFORCED, outcome.NOT_JUDGED, reason)
         return
     admitted = read.fitted.limit.value if read.fitted.limit is not None else 0.0

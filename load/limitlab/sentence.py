@@ -16,7 +16,8 @@ def sentence(fitted: Fitted, declared: Limit, instead: str | None = None) -> str
     """
     words = {kind.name: kind.describe for kind in kinds(declared)}
     if fitted.kind == UNLIMITED:
-        return f"No limit seen: at least {fitted.at_least} requests passed."
+        passed = "1 request" if fitted.at_least == 1 else f"{fitted.at_least} requests"
+        return f"No limit seen: at least {passed} passed."
     if fitted.kind == UNEXPLAINED:
         near = ", ".join(words[name] for name in fitted.alternatives)
         return f"Unexplained: no limiter that we know answers so; the nearest was a {near}."

@@ -119,7 +119,7 @@ def conclude(directory: Path, unwritten: Footer | None = None) -> Summary:
             for part in (
                 _headline(code, reason, results, bounds, stale, load),
                 load.capacity.sentence if load and load.capacity and not signals.unanswered else "",
-                load.limit.limiter.sentence if load and load.limit and not signals.unanswered else "",
+                _limiter(load, ended),
             )
             if part
         ),
@@ -229,6 +229,14 @@ def _unserved(load: LoadSummary | None) -> str:
     told = ", ".join(f"{name} {number:,}" for name, number in instead.items())
     answered = load.arrivals["answered"]
     return f"{sum(instead.values()):,} of {answered:,} arrivals were answered without a picture ({told})"
+
+
+def _limiter(load: LoadSummary | None, ended: str) -> str:
+    """Which limiter was found; that none was seen says nothing where the search did not come to its end."""
+    if load is None or load.limit is None or ended == "unanswered":
+        return ""
+    found = load.limit.limiter
+    return "" if ended != "complete" and found.kind == "no-limit-seen" else found.sentence
 
 
 def _some(names: Sequence[str]) -> str:
