@@ -232,6 +232,18 @@ def test_a_plan_sends_nothing(tmp_path: Path, shut: socket.socket) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        (["--budget-images", "1000"], "1,000 images: enough for both"),
+        (["--budget-usd", "0.12"], "100 images: enough for the check, NOT ENOUGH for the load, NOT ENOUGH for both"),
+    ],
+)
+def test_a_plan_says_whether_the_budget_covers_it(tmp_path: Path, budget: list[str], told: str) -> None:
+    """Who gives a budget learns from the plan, and not from the run, that it is too small."""
+    assert told in cli(tmp_path, "plan", "--target", "mock", *budget).stdout
+
+
 def test_a_plan_is_what_a_check_sends(tmp_path: Path, base_url: str) -> None:
     """Requests come as planned; of the images, those that a server may refuse to make may be missing."""
     options = ["--target", "mock", "--base-url", base_url, "--only", "generate", "--only", "image", "--json"]

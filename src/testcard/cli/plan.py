@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from testcard.cli.options import aim, check_options, load_options, target_options
+from testcard.core.budget import Budget
 from testcard.core.quantity import human_s
 from testcard.core.target import Target
 from testcard.core.targetfile import profile_target
@@ -68,6 +69,16 @@ def plan(*, only: tuple[str, ...], thorough: bool, slos: tuple[str, ...], as_jso
         click.echo(f"        up to {longest} if every refusal asks for the longest wait that these clients obey")
     for sentence in loading["forecast"]:
         click.echo(f"        {sentence}")
+    most = Budget(aimed.budget_images, aimed.budget_usd, target.price_usd_per_image).left
+    if most is not None:
+        click.echo(f"budget  {most:,} images: {_covered(most, check['images'], loading['images'])}")
+
+
+def _covered(most: int, check: int, load: int) -> str:
+    if check + load <= most:
+        return "enough for both"
+    parts = {"the check": check, "the load": load, "both": check + load}
+    return ", ".join(f"{'enough' if images <= most else 'NOT ENOUGH'} for {name}" for name, images in parts.items())
 
 
 def _check(target: Target, only: tuple[str, ...], seed: int, *, thorough: bool) -> dict[str, Any]:
