@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from loaded import plan_of
 from test_cli_commands import cli, sentence, url_of
+from testcard.cli.loading import permitted
+from testcard.cli.options import Aim
+from testcard.core.target import Target
 
 
 @pytest.fixture
@@ -78,6 +82,16 @@ def test_a_wrong_command_line_is_one_sentence(name: str, tmp_path: Path, url: st
     assert said in sentence(done, 2)
     assert "sk-12345" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_load_elsewhere_without_a_key_is_one_sentence() -> None:
+    """All of it would be refused: nobody's API is asked thousands of times for that. A master's workers have keys."""
+    target = Target("http://192.0.2.1/v1", keys={"main": "TESTCARD_OF_NOBODY"})
+    aimed = Aim(target, {}, 1, 999, None, "192.0.2.1")
+    plan = plan_of(target)
+    assert "needs a key" in str(permitted(aimed, plan, above_limit=False))
+    assert "set TESTCARD_OF_NOBODY" in str(permitted(aimed, plan, above_limit=False))
+    assert permitted(aimed, plan, above_limit=False, sends=False) is None
 
 
 FOUND = {

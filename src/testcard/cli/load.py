@@ -46,7 +46,7 @@ def load(
         raise UsageError(
             "--master: a search for the capacity is many loads, and runs on one machine only; drop --master"
         )
-    refused = permitted(aimed, plan, above_limit=above_limit)
+    refused = permitted(aimed, plan, above_limit=above_limit, sends=not part.master)
     if refused is not None:
         raise UsageError(refused)
     job = Job(

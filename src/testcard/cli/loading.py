@@ -85,8 +85,11 @@ def _require_key(plan: LoadPlan, target: Target) -> None:
         )
 
 
-def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
+def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool, sends: bool = True) -> str | None:
     """Why this load must not be sent, or None where it may. On loopback everything may.
+
+    Args:
+        sends: whether it is sent from here, with a key of this environment; the master of a cluster needs none.
 
     Raises:
         UsageError: the key that it needs is not set.
@@ -106,4 +109,7 @@ def permitted(aimed: Aim, plan: LoadPlan, *, above_limit: bool) -> str | None:
             require_within(plan, target.limited if plan.key == "limited" else target.limit)
         except UsageError as error:
             return str(error)
+    keyring = Keyring(target)
+    if sends and target.auth == "bearer" and keyring.get("main") is None:
+        return f"load on {target.host} needs a key, without one all of it is refused: set {keyring.variable('main')}"
     return None
