@@ -209,6 +209,8 @@ def test_a_typo_is_named_with_what_was_meant(tmp_path: Path, text: str, said: st
         'headers = {authorization = "Bearer sk-1"}',
         'headers = {Content-Length = "3"}',
         'headers = {transfer-encoding = "chunked"}',
+        'headers = {content-type = "text/plain"}',
+        'headers = {X-Request-Id = "mine"}',
         'media_hosts = ["https://media.example.net"]',
         'media_hosts = ["media.example.net/pictures"]',
         'media_hosts = ["media.example.net:eighty"]',

@@ -70,8 +70,8 @@ def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str
     for name, value in headers.items():
         if name.lower() == "authorization":
             raise UsageError(f"{where}: header Authorization: keys come from the environment; see [target.keys]")
-        if name.lower() in _OF_THE_CONNECTION:
-            raise UsageError(f"{where}: header {name} is the connection's own, set for each request: leave it out")
+        if name.lower() in _OF_EACH_REQUEST:
+            raise UsageError(f"{where}: header {name} is set for each request as it needs: leave it out")
         if not _TOKEN.fullmatch(name) or not isinstance(value, str) or not value.isprintable():
             raise UsageError(f"{where}: header {name!r} cannot be sent: write a name and one line of text")
         variable = value.removeprefix("env:")
@@ -82,9 +82,12 @@ def _check_names(keys: Mapping[str, Any], headers: Mapping[str, Any], where: str
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # it stands in curl lines, for a shell to read
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]{1,5})?")
-_OF_THE_CONNECTION = frozenset(
-    ("connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
-)
+_OF_EACH_REQUEST = frozenset(
+    (
+        "accept-encoding", "connection", "content-length", "content-type", "expect", "keep-alive", "te", "trailer",
+        "transfer-encoding", "upgrade", "x-request-id",
+    )
+)  # fmt: skip
 _NUMBER = (int, float)
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "max_n": int, "timeout_s": _NUMBER, "price_usd_per_image": _NUMBER, "model": str, "dialect": str, "auth": str,
