@@ -293,6 +293,8 @@ def test_every_id_is_explained() -> None:
         assert done.exit_code == 0
         assert word in done.output
         told[word] = done.output
+    assert "--scenario preview" in told["preview-freshness"]  # at another it is never decided
+    assert "--scenario" not in told["interactive"]
     for row in schemas.requirements().values():
         assert row.statement in told[row.id]
         assert row.source in told[row.id]

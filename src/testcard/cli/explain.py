@@ -101,4 +101,5 @@ def _claim(claim: schemas.Claim) -> Iterator[str]:
     yield f"the page   “{claim.word}” ({claim.source})"
     yield f"measured   {claim.statement}, at {claim.confidence:.0%} confidence"
     yield f"bound      our reading, from {claim.bound_from}" + (f" ({claim.bound_url})" if claim.bound_url else "")
-    yield f"try        testcard load --claim {claim.id} --size {claim.size}"
+    scenario = " --scenario preview" if claim.measure == "freshness" else ""
+    yield f"try        testcard load --claim {claim.id}{scenario} --size {claim.size}"
