@@ -60,6 +60,19 @@ def test_a_terminal_sees_progress(tmp_path: Path, environ: dict[str, str], live:
         assert ESCAPE not in seen
 
 
+def test_the_first_line_is_broken_between_words(tmp_path: Path) -> None:
+    """A terminal of 80 columns would tear the model's name apart; a pipe gets one line."""
+    with running(MockSettings()) as base_url:
+        options = ["check", "--target", "mock", "--base-url", base_url, "--only", "models", "--out"]
+        code, seen = at_terminal(tmp_path, [*options, "run"], {"COLUMNS": "80"})
+        piped = cli(tmp_path, *options, "again").stdout.splitlines()[0]
+    assert code == 0, seen
+    head = seen[: seen.index("seed 1")].splitlines()
+    assert all(len(line) <= 80 for line in head)
+    assert any("black-forest-labs/flux-2-klein-4b" in line for line in head)
+    assert piped.endswith("seed 1")
+
+
 def test_without_a_terminal_there_is_none(tmp_path: Path) -> None:
     """Piped output holds no escape codes and no carriage returns, whatever the environment wishes."""
     with running(MockSettings()) as base_url:

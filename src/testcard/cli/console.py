@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,6 +31,14 @@ class Console:
     def line(self, text: str = "") -> None:
         """Print one line, or several."""
         print(text, file=self._stream, flush=True)
+
+    def head(self, text: str) -> None:
+        """Print one line, broken between words where a terminal is narrower; elsewhere it stays one line."""
+        if self.live and len(text) > self.width:
+            text = textwrap.fill(
+                text, max(self.width, 40), subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+            )
+        self.line(text)
 
     def phase(self, name: str) -> Phase:
         """A phase whose progress is shown."""

@@ -142,7 +142,7 @@ class _Run:
 
     def go(self) -> None:
         job, target = self._job, self._job.target
-        self._console.line(
+        self._console.head(
             f"testcard {__version__} · {target.name} at {target.base_url} · {target.model or 'no model named'} · "
             f"dialect {target.dialect} · seed {job.seed}"
         )
