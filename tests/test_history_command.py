@@ -239,6 +239,16 @@ def test_what_is_not_finished_or_there_twice_is_left_out(tmp_path: Path) -> None
     assert "1 run of 1 kind, 2 directories left out" in done.stdout
 
 
+def test_a_file_is_no_folder_to_write_into(tmp_path: Path) -> None:
+    """The command line is wrong, which is 2 like everywhere, and no error of ours; the file stays."""
+    runs = shelve(tmp_path / "runs", summary_of())
+    (tmp_path / "file").write_text("mine")
+    done = history(runs, "--out", tmp_path / "file")
+    assert done.returncode == 2
+    assert done.stderr.endswith("is a file: name a folder\n")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_run_hides_none_of_those_below_it(tmp_path: Path) -> None:
     """`--out runs` puts a run into the folder of the others; its evidence holds none."""
     runs = shelve(tmp_path / "runs", *(summary_of(days_ago=nth) for nth in range(3)))

@@ -49,9 +49,11 @@ def history(
     import json
     from datetime import UTC, datetime
 
-    from testcard.core.errors import RunFileError
+    from testcard.core.errors import RunFileError, UsageError
     from testcard.reports.history import assemble, gather, render, text
 
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file: name a folder")
     named = folders or (RUNS,)
     pasts, left_out = gather(named)
     if not pasts:
