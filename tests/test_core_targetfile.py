@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from testcard import schemas
 from testcard.core.errors import UsageError
-from testcard.core.target import Keyring, Limit, Target, header_values
+from testcard.core.target import Keyring, Limit, Target, header_secrets, header_values
 from testcard.core.targetfile import find_target, parse_headers, profile_target
 
 BASE = 'base_url = "http://127.0.0.1:8600/v1"'
@@ -422,3 +422,9 @@ def test_header_options_are_read() -> None:
     """Names and values, trimmed; none is None, so that it overrides nothing."""
     assert parse_headers(["x-a: 1", "x-b:http://h:1/"]) == {"x-a": "1", "x-b": "http://h:1/"}
     assert parse_headers([]) is None
+
+
+def test_a_header_that_is_named_like_a_key_is_a_secret() -> None:
+    """Whoever writes an X-Api-Key down with --header finds it in no report; other headers stay readable."""
+    headers = {"X-Api-Key": "written-down", "api_token": "another-one", "x-cache": "skip-it-all", "x-key": "short"}
+    assert set(header_secrets(Target("http://127.0.0.1:1/v1", headers=headers))) == {"written-down", "another-one"}

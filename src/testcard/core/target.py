@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -217,6 +218,14 @@ def header_values(target: Target, environ: Mapping[str, str] | None = None) -> d
 
 
 def header_secrets(target: Target, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """The header values that came from the environment; they are as secret as keys."""
+    """The header values that are as secret as keys: from the environment, or under a name that says so."""
     values = header_values(target, environ)
-    return tuple(values[name] for name, raw in target.headers.items() if raw.startswith("env:"))
+    return tuple(
+        values[name]
+        for name, raw in target.headers.items()
+        if raw.startswith("env:") or (_SECRET.search(name) and len(raw) >= _SHORTEST_SECRET)
+    )
+
+
+_SECRET = re.compile(r"(^|[-_])(api-?key|key|token|secret|password|cookie|signature)$", re.IGNORECASE)
+_SHORTEST_SECRET = 8  # what is shorter would be redacted in every second sentence
