@@ -180,7 +180,8 @@ def _notes(plan: LoadPlan, seen: Seen, generator: Generator | None, reason: str 
     )
     if reason is not None:
         notes.append(f"Nothing is certified: {reason}.")
-    if plan.stages and plan.limit is None and (decoded := sampled(plan)) is not None:
+    pictures = seen.all.count["valid"] + seen.all.count["invalid"]
+    if pictures and plan.stages and plan.limit is None and (decoded := sampled(plan)) is not None:
         notes.append(decoded)
     if seen.arrivals < plan.count and not plan.at_most:
         notes.append(f"Ended after {seen.arrivals} of {plan.count} arrivals.")

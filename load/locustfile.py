@@ -12,6 +12,7 @@ since no figure is taken from it. Standard input is a lifeline: when it ends, th
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import gevent
@@ -32,6 +33,8 @@ _stopped = Event()
 def _hold_the_line(**_: Any) -> None:
     """End with the parent, whatever Locust is doing."""
 
+    parent = os.getppid()
+
     def watch() -> None:
         while True:
             wait_read(0)
@@ -39,6 +42,8 @@ def _hold_the_line(**_: Any) -> None:
                 break
         _stopped.set()
         gevent.sleep(_GRACE_S)  # workers write their footers
+        if os.getppid() != parent:  # nobody is left to take them in
+            shutil.rmtree(_brief.directory, ignore_errors=True)
         os._exit(1)
 
     gevent.spawn(watch)

@@ -108,7 +108,7 @@ def _load(load: LoadSummary) -> Iterator[str]:
             f"{load.offered_rate_per_s:.4g}/s", f"{load.achieved_rate_per_s:.4g}/s",
         )])  # fmt: skip
     if load.validity != "ok":
-        yield f"⚠️ **{plain(load.validity)}**: the figures describe the generator, and certify nothing."
+        yield f"⚠️ **{plain(load.validity)}**: the figures describe the generator."
     if load.notes:
         yield "\n".join(f"- ⚠️ {plain(note)}" for note in load.notes)
     for table in tables(load):

@@ -194,6 +194,11 @@ def bounds(load: LoadSummary) -> tuple[Bound, ...]:
     return tuple(sorted((*load.slos, *load.claims), key=lambda bound: not bound.asked))
 
 
+def worth_a_line(bound: Bound) -> bool:
+    """Whether it was asked for, or anything was measured that it speaks of."""
+    return bound.asked or bound.samples > 0
+
+
 def quantile_name(quantile: float) -> str:
     """`p95`, `p99.9`."""
     return f"p{quantile * 100:.6g}"

@@ -95,18 +95,19 @@ def _load(paper: Paper, load: LoadSummary) -> None:
         rates = f"offered {load.offered_rate_per_s:.4g}/s, achieved {load.achieved_rate_per_s:.4g}/s"
         paper.item(f"{'rate':<13}", rates, indent=8)
     if load.validity != "ok":
-        paper.item(
-            "!",
-            f"{load.validity}: the figures describe the generator, and certify nothing",
-            style="bold yellow",
-            indent=6,
-        )
+        told = f"{load.validity}: the figures describe the generator"
+        paper.item("!", told, style="bold yellow", indent=6)
     for note in load.notes:
         paper.item("!", printable(note), style="bold yellow", indent=6)
     for table in tables(load, sources=False):
         paper.table(table, indent=8)
-    for bound in overview.bounds(load):
-        _bound(paper, bound)
+    bounds = overview.bounds(load)
+    for bound in bounds:
+        if overview.worth_a_line(bound):
+            _bound(paper, bound)
+    if rest := [bound.id for bound in bounds if not overview.worth_a_line(bound)]:
+        told = f"not asked for, and not measured: {', '.join(rest)} (testcard explain {rest[0]})"
+        paper.item("·", told, indent=6)
 
 
 def _bound(paper: Paper, bound: Bound) -> None:

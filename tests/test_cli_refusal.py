@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from loaded import plan_of
 from test_cli_commands import cli, sentence, url_of
 from testcard.cli.loading import permitted
 from testcard.cli.options import Aim
+from testcard.core.errors import UsageError
 from testcard.core.target import Target
 
 
@@ -60,7 +62,8 @@ WRONG = {
     "no scenario": ("load", ["--base-url", "URL", "--model", "m", "--scenario", "stedy"], "steady"),
     "n beyond the target's": ("load", ["--target", "mock", "--base-url", "URL", "--n", "11"], "11"),
     "no such option": ("check", ["--no-such-option"], "--no-such-option"),
-    "no such command": ("chekc", [], "chekc"),
+    "no such command": ("chekc", [], "did you mean 'check'?"),
+    "a header of ours": ("check", ["--base-url", "URL", "--header", "User-Agent: x"], "User-Agent"),
     "a load elsewhere": ("load", ["--target", "aigateway"], "--confirm-host api.aigateway.sh"),
     "a load elsewhere without a budget": (
         "load", ["--target", "aigateway", "--confirm-host", "api.aigateway.sh"], "needs --budget-images"),
@@ -92,6 +95,15 @@ def test_a_load_elsewhere_without_a_key_is_one_sentence() -> None:
     assert "needs a key" in str(permitted(aimed, plan, above_limit=False))
     assert "set TESTCARD_OF_NOBODY" in str(permitted(aimed, plan, above_limit=False))
     assert permitted(aimed, plan, above_limit=False, sends=False) is None
+
+
+def test_a_check_elsewhere_without_a_key_is_one_sentence() -> None:
+    """A variable that was forgotten in CI knocks on nobody's door; on loopback a server may want no key."""
+    target = Target("http://192.0.2.1/v1", keys={"main": "TESTCARD_OF_NOBODY"})
+    with pytest.raises(UsageError, match="set TESTCARD_OF_NOBODY"):
+        Aim(target, {}, 1, None, None, None).keyed()
+    for free in (replace(target, auth="none"), replace(target, base_url="http://127.0.0.1/v1")):
+        assert Aim(free, {}, 1, None, None, None).keyed() == free
 
 
 FOUND = {

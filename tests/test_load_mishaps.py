@@ -95,12 +95,13 @@ def test_who_reads_and_who_watches_may_go(tmp_path: Path) -> None:
 
 
 def test_a_killed_parent_leaves_no_worker_and_a_run_that_can_be_reported(tmp_path: Path) -> None:
-    """kill -9 of the command itself: its workers end by themselves, and the run was cut off after so many requests."""
+    """kill -9 of the command itself: its workers end and clear up, and the run was cut off after so many requests."""
     with loading(tmp_path) as process:
         assert _works_in(tmp_path / "tmp")
         process.kill()
         until(lambda: not _works_in(tmp_path / "tmp"), lambda: None)
         assert _works_in(tmp_path / "tmp") == []
+        assert list((tmp_path / "tmp").iterdir()) == []
     done = cli(tmp_path, "report", "run", "--json")
     told = summary(done.stdout)
     assert (told["exit_code"], told["ended"]) == (4, "cut-off")

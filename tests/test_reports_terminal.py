@@ -70,6 +70,18 @@ def test_load_names_its_spans_outcomes_and_three_valued_verdicts() -> None:
         assert expected in text
 
 
+def test_bounds_that_nobody_asked_for_and_nothing_speaks_of_share_a_line() -> None:
+    """They are named, and what was asked for or measured keeps its lines."""
+    load = sample_run.summary().load
+    assert load is not None
+    empty = [replace(claim, asked=False, samples=0) for claim in load.claims]
+    text = " ".join(shown(replace(sample_run.summary(), load=replace(load, claims=tuple(empty)))).split())
+    names = ", ".join(claim.id for claim in load.claims)
+    assert f"· not asked for, and not measured: {names} (testcard explain {load.claims[0].id})" in text
+    assert "✓ interactive" not in text
+    assert "? p99.9<=900ms inconclusive" in text
+
+
 @pytest.mark.parametrize("width", [20, 60, 100, 200])
 def test_it_keeps_to_the_width_of_the_terminal(width: int) -> None:
     """Only lines that are there to be copied may be longer than the terminal is wide."""

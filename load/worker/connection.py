@@ -220,7 +220,7 @@ class Asking:
             while state == _MORE:
                 state = self._feed(connection) if self._place is None else self._fill(connection, self._place)
         except HTTPParseError as error:
-            state, self._failure = _OVER, Failure("framing", str(error))
+            state, self._failure = _OVER, Failure("framing", str(error.args[0]))  # behind it the parser's own number
         except OSError as error:
             state, self._failure = _OVER, Failure("closed", str(error))
         if state == _OVER:

@@ -33,7 +33,7 @@ def check(
     options = CheckOptions(seed=aimed.seed, thorough=thorough, strict=strict, burst_allowed=aimed.confirmed, only=only)
     job = Job(
         command="check",
-        target=aimed.required(),
+        target=aimed.keyed(),
         seed=aimed.seed,
         budget_images=aimed.budget_images,
         budget_usd=aimed.budget_usd,

@@ -103,6 +103,18 @@ class Aim:
             )
         return self.target
 
+    def keyed(self) -> Target:
+        """The target, with the key that it asks for; on loopback it may do without.
+
+        Raises:
+            UsageError: none was named, or its key is not set.
+        """
+        target = self.required()
+        keyring = Keyring(target)
+        if not target.on_loopback and target.auth == "bearer" and keyring.get("main") is None:
+            raise UsageError(f"{target.host} asks for a key: set {keyring.variable('main')}; nothing was sent")
+        return target
+
     @property
     def confirmed(self) -> bool:
         """Whether bursts and load may be sent: on loopback, or on a host named by --confirm-host."""

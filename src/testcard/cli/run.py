@@ -50,7 +50,7 @@ def run(
     with contextlib.ExitStack() as stack:
         if aimed.target is None:
             aimed = replace(aimed, target=stack.enter_context(_bundled_mock(aimed.seed)))
-        target = aimed.required()
+        target = aimed.keyed()
         on = slos_of(target, slos, str(options["scenario"]))
         plan = plan_of(target, slos=on, above_limit=above_limit, **options)  # type: ignore[arg-type]  # of load_options
         refused = permitted(aimed, plan, above_limit=above_limit)

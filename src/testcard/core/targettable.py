@@ -85,7 +85,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]{1,5})?")
 _OF_EACH_REQUEST = frozenset(
     (
         "accept-encoding", "connection", "content-length", "content-type", "expect", "keep-alive", "te", "trailer",
-        "transfer-encoding", "upgrade", "x-request-id",
+        "transfer-encoding", "upgrade", "user-agent", "x-request-id",
     )
 )  # fmt: skip
 _NUMBER = (int, float)
