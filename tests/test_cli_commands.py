@@ -302,6 +302,7 @@ def test_every_id_is_explained() -> None:
     for fault in FAULTS.values():
         assert fault.describe in told[fault.name]
         assert all(name in told[fault.name] for name in fault.breaks)
+        assert (f"--dialect {fault.dialect}" in told[fault.name]) == (fault.dialect != "page" and fault.shown is None)
 
 
 def test_an_unknown_id_is_one_sentence(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def _fault(fault: Fault) -> Iterator[str]:
     yield fault.describe
     yield f"breaks     {', '.join(fault.breaks)}"
     if fault.shown is None:
-        yield f"try        testcard mock --fault {fault.name}"
+        dialect = "" if fault.dialect == "page" else f" --dialect {fault.dialect}"
+        yield f"try        testcard mock --fault {fault.name}{dialect}"
     else:
         yield "tried      at the judge, with what a client would have recorded: loopback cannot show it"
 

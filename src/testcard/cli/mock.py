@@ -106,6 +106,7 @@ def mock(host: str, port: int, faults: tuple[str, ...], **options: object) -> No
     `testcard explain NAME` describe them. GET /mock/truth tells its true latency quantiles.
     """
     # Here, and not above: no other command should wait for a web server to be imported.
+    from testcard.mock_server.faults import FAULTS
     from testcard.mock_server.promise import promise
     from testcard.mock_server.server import serve
     from testcard.mock_server.settings import MockSettings
@@ -118,6 +119,11 @@ def mock(host: str, port: int, faults: tuple[str, ...], **options: object) -> No
             click.echo(f"  {role:<12}  {key}")
         if faults:
             click.echo(f"  faults        {', '.join(faults)}")
+        for fault in map(FAULTS.__getitem__, faults):
+            if fault.dialect not in ("page", settings.dialect):
+                click.echo(
+                    f"  ! {fault.name} is wrong in the dialect {fault.dialect} only: add --dialect {fault.dialect}"
+                )
         sys.stdout.flush()
 
     try:
