@@ -38,6 +38,9 @@ _OF_TYPE: dict[str, tuple[Any, ...]] = {
     "null": (None,),
 }
 _ANY_SIZE = "1024x1024"
+_SURROGATE = "\ud83d"
+"""Half a character: whoever repeats it in a refusal has to encode it."""
+_BEYOND_64_BITS = "9" * 20
 
 
 def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
@@ -51,14 +54,25 @@ def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
             continue
         kinds = field.get("type", list(_OF_TYPE))
         allowed = kinds if isinstance(kinds, list) else [kinds]
+        told = _told(int(width), int(height)).get(name, {})
         for kind, values in _OF_TYPE.items():
             if kind not in allowed and not (kind == "integer" and "number" in allowed):
-                for value in (int(width),) if (name, kind) == ("size", "integer") else values:
+                for value in (*((int(width),) if (name, kind) == ("size", "integer") else values), *told.get(kind, ())):
                     yield _violation(name, "type", " or ".join(allowed), json.dumps(value)), value
         yield from _beyond(name, field)
         if "pattern" in field:
             for text in _no_sizes(width, height):
                 yield _violation(name, "pattern", "WIDTHxHEIGHT", json.dumps(text)), text
+
+
+def _told(width: int, height: int) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """By field and JSON type: what tells a good value in another form, and what `value or default` passes over."""
+    return {
+        "prompt": {"boolean": (False,), "array": (["a test card"],), "object": ({"text": "a test card"},)},
+        "n": {"string": ("",), "boolean": (False,), "array": ([2],)},
+        "size": {"array": ([width, height],), "object": ({"width": width, "height": height},)},
+        "response_format": {"array": (["url"],), "object": ({"type": "url"},)},
+    }
 
 
 class _Absent:
@@ -76,7 +90,7 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
         for value in (field["minimum"] - 1, field["minimum"] - 2):
             yield _violation(name, "minimum", str(field["minimum"]), str(value)), value
     if "maximum" in field:
-        for value in (field["maximum"] + 1, 2**63):
+        for value in (field["maximum"] + 1, 2**63, 2**32 + 1):  # the last is 1 to 32 bits
             yield _violation(name, "maximum", str(field["maximum"]), str(value)), value
     if "maxLength" in field:
         text = "x" * (field["maxLength"] + 1)
@@ -88,15 +102,20 @@ def _beyond(name: str, field: dict[str, Any]) -> Iterator[tuple[Violation, Any]]
 
 
 def _no_sizes(width: str, height: str) -> tuple[str, ...]:
-    """None of them names a width and a height, though all but one hold sides of a size that is served: whoever
-    looks for these, or drops what does not fit, finds them.
+    """None of them names a width and a height, though most hold sides of a size that is served: whoever looks for
+    these, or drops what does not fit, finds them. No integer of 64 bits holds the sides of the last but one, so that
+    nobody tries to draw it: who brings it down to a largest size has another picture, who counts on it a 500.
     """
-    return "big", width, f"{width}x", f"x{height}", "0x0", f"-{width}x-{height}", f"{width}x{height}x3"
+    halves = f"{width}.5x{height}.5"
+    enormous = f"{_BEYOND_64_BITS}x{_BEYOND_64_BITS}"
+    partly = (width, f"{width}x", f"x{height}", f"{width}x0", f"-{width}x-{height}", f"{width}x{height}x3", halves)
+    return "big", *partly, "0x0", "", enormous, f"{width}x{_SURROGATE}"
 
 
 def _near(known: list[str]) -> list[str]:
     """Words that are none of those known, and might be taken for one."""
-    return [text for text in ("png", f"{known[-1]}s", known[0].upper(), "") if text not in known]
+    near = (f"{known[-1]}s", known[0].upper(), f" {known[0]}", f"{known[0]}{_SURROGATE}")
+    return [text for text in ("png", "base64", *near, "") if text not in known]
 
 
 def _violation(name: str, keyword: str, limit: str, sent: str) -> Violation:

@@ -144,7 +144,7 @@ def test_model_type(verify: Verify) -> None:
     verify()
 
 
-@requirement("generate.n-out-of-range", case.breaking("generate.n-out-of-range"))
+@requirement("generate.n-out-of-range", case.n_out_of_range)
 def test_n_out_of_range(verify: Verify) -> None:
     """An n outside 1 to the maximum is refused, not clamped."""
     verify()

@@ -65,7 +65,13 @@ class Coerced(Lenient):
             fields["n"] = int(n)
 
 
-@defect("generate.n-type", "generate.forbidden-combination", "generate.malformed-json", "transport.framing")
+@defect(
+    "generate.n-type",
+    "generate.n-out-of-range",
+    "generate.forbidden-combination",
+    "generate.malformed-json",
+    "transport.framing",
+)
 class Truncated(Lenient):
     def mend(self, fields: dict[str, Any]) -> None:
         if isinstance(fields.get("n"), float):
@@ -214,7 +220,7 @@ class ModelOfAnyType(Lenient):
             fields["model"] = MODEL
 
 
-@defect("generate.malformed-json", "generate.unnamed-form", "transport.other-content-type")
+@defect("generate.malformed-json", "generate.unnamed-form", "transport.other-content-type", "generate.n-out-of-range")
 class BadJsonFails(Wild):
     """stable-diffusion.cpp, Xinference."""
 

@@ -131,6 +131,15 @@ def prompt_missing(ask: Asker) -> Iterable[Request]:
     yield ask.bad("an empty object", {}, missing)
 
 
+def n_out_of_range(ask: Asker) -> Iterable[Request]:
+    """And numbers that no integer of any machine holds: for many readers infinity, for others too long to be read."""
+    yield from breaking("generate.n-out-of-range")(ask)
+    most = str(ask.target.max_n)
+    for name, number in {"1e400": b"1e400", "of 5,000 digits": b"1" * 5000}.items():
+        body = json_body(ask.body("a refusal"))[:-1] + b', "n": ' + number + b"}"
+        yield ask.bad(f"n {name}", body, Violation("generate.n-out-of-range", "n", "maximum", most, name))
+
+
 def unknown_model(ask: Asker) -> list[Request]:
     salt = ask.salt("model")
     slugs = (f"no-such-lab/no-such-model-{salt}", f"{ask.target.model}-{salt}")
