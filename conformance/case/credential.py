@@ -35,8 +35,14 @@ def malformed_credentials(ask: Asker) -> list[Request]:
         "a key as Basic": f"Basic {WRONG_KEY}",
         "a key without a scheme": WRONG_KEY,
     }
+    odd = {
+        "a key that is not ASCII": f"Bearer {WRONG_KEY}\xe9",
+        "a key of 2,000 characters": f"Bearer {WRONG_KEY}{'0' * (2000 - len(WRONG_KEY))}",
+    }
+    judges = ("auth.malformed-credentials", "auth.key-not-echoed")  # a proxy that hangs up is no server that fails
     body = json_body(ask.body("nobody"))
     requests = [Request(name, body=body, authorization=value) for name, value in forms.items()]
+    requests += [Request(name, body=body, authorization=value, judges=judges) for name, value in odd.items()]
     return requests + _second(ask, ("Basic", "no scheme", "another scheme"))
 
 
@@ -90,13 +96,13 @@ def wrong_key_and_body(ask: Asker) -> list[Request]:
 
 
 def empty_wallet(ask: Asker) -> list[Request]:
-    body = ask.body("an empty wallet")
+    """The bare request, and one in which everything is another: whoever looks at the wallet on one way only, lets it
+    in on the other.
+    """
+    form, most = ask.target.response_formats[-1], min(2, ask.target.max_n)
+    other = {"n": most, "response_format": form, **({"size": ask.contract.smallest} if ask.contract.smallest else {})}
+    bodies = {"first": ask.body("an empty wallet"), "second": ask.body("an empty wallet still", **other)}
     return [
-        Request(
-            f"an empty wallet, {time} time",
-            body=json_body(body | {"prompt": f"{body['prompt']}, {time}"}),
-            key="empty_wallet",
-            images=1,
-        )
-        for time in ("first", "second")
+        Request(f"an empty wallet, {time} time", body=json_body(body), key="empty_wallet", images=body.get("n", 1))
+        for time, body in bodies.items()
     ]

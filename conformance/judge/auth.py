@@ -11,6 +11,8 @@ from testcard.core.record import Finding
 
 # A challenge may stand anywhere in a list, and a comma needs no space after it (RFC 9110, sections 5.6.1 and 11.6.1).
 _BEARER = re.compile(r"(?:^|,)[ \t]*bearer(?=[ \t,]|$)", re.IGNORECASE)
+_LONG = 1000
+"""Characters of an Authorization that a head may have no room for."""
 
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
@@ -30,6 +32,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             f"WWW-Authenticate: {challenges[0]}" if challenges else "no WWW-Authenticate",
         )
     seen = [*evidence.exchange.secrets_seen, *_echoes(request.authorization, response)]
+    seen += [f"{where} of a picture" for fetch in evidence.exchange.media for where in fetch.secrets_seen]
     yield finding("auth.key-not-echoed", not seen, "an answer without the key", f"the key stands in {', '.join(seen)}")
 
 
@@ -51,7 +54,14 @@ def _stranger(evidence: Evidence, status: int) -> Finding:
     if name == "auth.key-in-query":
         unused = 400 <= status < 500 and status != 402  # some refuse a parameter or member that they do not know
         return finding(name, unused, "401", answer(evidence))
+    if name == "auth.malformed-credentials" and _unreadable(evidence.request.authorization or ""):
+        # What is no text, or long, a proxy may turn away before anybody looks at it (400, 431).
+        return finding(name, 400 <= status < 500, "401 or another refusal", answer(evidence))
     return finding(name, status == 401, "401", answer(evidence))
+
+
+def _unreadable(authorization: str) -> bool:
+    return not authorization.isascii() or len(authorization) > _LONG
 
 
 def _requirement(evidence: Evidence) -> str:

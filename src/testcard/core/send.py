@@ -170,13 +170,13 @@ class Sender:
         """Fetch a picture, without any key, from a host that may be asked."""
         request = Request(case=f"picture of record {parent.number}", method="GET", path=url, key=None)
         now = time.monotonic() - self._started
-        reply = self._follow(url)
+        reply, seen = self._follow(url)
         for pause in _MEDIA_PAUSES_S:
             busy = reply.response is not None and reply.response.status in (429, 503)
             if not busy and (reply.failure is None or reply.failure.kind != "closed"):
                 break
             time.sleep(pause)
-            reply = self._follow(url)
+            reply, seen = self._follow(url)
         return Exchange(
             request=request,
             number=parent.number,
@@ -190,18 +190,26 @@ class Sender:
             last_byte_s=reply.last_byte_s,
             response=reply.response,
             failure=reply.failure,
+            secrets_seen=tuple(dict.fromkeys(seen)),
         )
 
-    def _follow(self, url: str) -> Reply:
-        """What stands at a picture's URL, or where that leads; each host on the way is one that may be asked."""
+    def _follow(self, url: str) -> tuple[Reply, list[str]]:
+        """What stands at a picture's URL, or where that leads, and where on the way a key stands; each host is one
+        that may be asked.
+        """
         reply = self._get(url)
+        seen = self._in_head(reply)
         for _ in range(MOST_REDIRECTS):
             there = redirect(url, reply.response)
             if there is None:
                 break
             url = there
             reply = self._get(url)
-        return reply
+            seen += self._in_head(reply)
+        return reply, seen
+
+    def _in_head(self, reply: Reply) -> list[str]:
+        return list(echoes(replace(reply.response, body=b""), self._keys)) if reply.response is not None else []
 
     def _get(self, url: str) -> Reply:
         checked = addresses(url, self._target)
