@@ -17,6 +17,10 @@ _PATH = re.compile(
 _KEY = re.compile(
     r"(?<![\w-])(?:sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}(?!\w)|hf_[A-Za-z]{30,}|r8_[A-Za-z0-9]{30,}|AIza[\w-]{35}(?!\w))"
 )
+_MASK = re.compile(r"\.\.|[*\u2022\u2026]|\\u20(?:22|26)")
+_FEWEST_DIFFERENT = 12
+_CREDENTIALS = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s/:@\"'<>]*:([^\s/:@\"'<>]+)@")
+_NO_PASSWORDS = frozenset({"password", "passwd", "pass", "pwd", "secret", "key", "token"})
 _ANY = re.compile(r"[/\\]|sk-|AKIA|hf_|r8_|AIza")
 """One of these stands in whatever the patterns find: most texts hold none."""
 _URL = re.compile(r"\b(?:https?|grpc|redis|postgres(?:ql)?|amqp|s3|tcp)://[^\s\"'<>\\]+")
@@ -71,6 +75,35 @@ def path_or_key(text: str) -> str | None:
     return f"the path {found[0][:_MOST_SHOWN]}" if found is not None else None
 
 
+def secret_or_path(text: str, asked: str) -> str | None:
+    """The key, the password or the path that stands in an error and not in what was asked, described, or None. Errors
+    show how a key is written, and a part of the one that was sent: neither is one that opens anything.
+    """
+    text = text.replace("\\/", "/")  # as some write JSON
+    for found in _KEY.finditer(text):
+        masked = _MASK.match(text, found.end()) is not None
+        if not masked and found[0] not in asked and not _is_made_up(found[0]):
+            return f"a key, {found[0][:7]}…"
+    for found in _CREDENTIALS.finditer(text):
+        if found[0] not in asked and len(set(found[2])) > 1 and found[2].lower() not in _NO_PASSWORDS:
+            return f"the password of {found[1]}"
+    for found in _PATH.finditer(text):
+        if found[0] not in asked and not _told_as_example(text, found.start()):
+            return f"the path {found[0][:_MOST_SHOWN]}"
+    return None
+
+
+def _is_made_up(key: str) -> bool:
+    """Whether a key is one of a document: `sk-your-key-here`, `sk-1234567890abcdef`, `AKIAIOSFODNN7EXAMPLE`."""
+    letters = key.lower()
+    random = len(set(letters)) >= _FEWEST_DIFFERENT and any(map(str.isdigit, letters))
+    return not random or any(row in letters for row in ("12345", "abcde", "xxxx", "example"))
+
+
+def _told_as_example(text: str, start: int) -> bool:
+    return _EXAMPLE.search(text[max(0, start - _NEAR) : start]) is not None
+
+
 def inside_address(text: str, known: frozenset[str]) -> str | None:
     """The URL in a text that names a host inside the server's network, described, or None.
 
@@ -97,7 +130,7 @@ def inside_host(text: str, known: frozenset[str], asked: str = "") -> str | None
     text = text.replace("\\/", "/")  # as some write JSON
 
     def told(name: str, start: int) -> bool:
-        return name in known or name in asked or _EXAMPLE.search(text[max(0, start - _NEAR) : start]) is not None
+        return name in known or name in asked or _told_as_example(text, start)
 
     for match in _URL.finditer(text) if "://" in text else ():
         found = inside_address(match[0], known)

@@ -74,7 +74,7 @@ def test_unavailable(verify: Verify) -> None:
 
 @requirement("error.no-internals", case.malformed)
 def test_no_internals(verify: Verify) -> None:
-    """No error shows the inside of the server: no stack trace, no source file, no error of its database."""
+    """No error shows the inside of the server: no stack trace, no path on its disk, no database's error, no key."""
     verify()
 
 

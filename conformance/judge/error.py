@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from testcard.conformance.judge.evidence import OPEN_FORMS, Evidence, broken, finding, held
-from testcard.conformance.leak import inside_host
+from testcard.conformance.leak import inside_host, secret_or_path
 from testcard.conformance.retryafter import BadRetryAfter, retry_after_ms, retry_after_s
 from testcard.core.exchange import Response
 from testcard.core.record import Finding
@@ -26,11 +27,22 @@ _INTERNALS = re.compile(
     rb"Traceback \(most recent call last\)"
     rb"|File \\?\"[^\"]+\.py\\?\", line \d+"
     rb"|(?:\b|\\[nt])at [\w.$<>]+\([\w.]+\.(?:java|kt|cs):\d+\)"
-    rb"|(?:\b|\\[nt])at (?:[\w.<>$ ]+ \()?/[^\s\"]+\.[cm]?[jt]s:\d+:\d+"
+    rb"|\bin [^\s\"]+\.(?:cs|fs|vb):line \d+"
+    rb"|(?:\b|\\[nt])at (?:[\w.<>$ ]+ \()?(?:file://)?/[^\s\"]+\.[cm]?[jt]s:\d+:\d+"
+    rb"|\b(?:java|javax|jakarta|kotlin|org\.springframework)\.[\w.]+(?:Exception|Error)\b"
     rb"|goroutine \d+ \[|/[\w./-]+\.(?:rb|go|php|py):\d+|PHP Fatal error|panicked at [\w./-]+\.rs:\d+"
-    rb"|psycopg2?\.errors\.\w|sqlalchemy\.exc\.\w|SQLSTATE\["
+    rb"|psycopg2?\.errors\.\w|sqlalchemy\.exc\.\w|SQLSTATE\[|sqlite3\.\w*Error|\bORA-\d{5}:"
+    rb"|You have an error in your SQL syntax|duplicate key value violates unique constraint"
+    rb"|\bSELECT [\w*., ]+ FROM \w+ WHERE\b"
 )
 
+_FOR_CLIENTS = frozenset(
+    {
+        "access-control-allow-origin", "content-location", "content-security-policy", "link", "location", "report-to",
+        "set-cookie",
+    }
+)  # fmt: skip
+"""Header fields that hold paths and addresses of the site, not of its disk."""
 _ROUNDING_S = 2.0
 """A wait is rounded to whole seconds, or to one that a clock shows; a short one may be told as 1."""
 
@@ -39,13 +51,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     response = evidence.response
     if response is None or response.status < 400:
         return
-    trace = _INTERNALS.search(response.body)
-    shown = trace[0].decode("ascii", "replace") if trace else ""
-    yield finding("error.no-internals", trace is None, "a message for the client", f"{response.status} shows {shown}")
-    if not evidence.contract.inside:
-        said, asked = (data.decode("utf-8", "replace") for data in (response.body, evidence.request.body or b""))
-        host = inside_host(said, evidence.contract.known_hosts, asked)
-        yield finding("error.no-addresses", host is None, "a message for the client", f"{response.status} shows {host}")
+    yield from _leaks(response, evidence)
     error, problem = _envelope(response)
     yield finding(
         "error.envelope",
@@ -61,6 +67,29 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     if response.status >= 500 and response.header("retry-after") is not None:
         yield _retry_after(response)
     yield from _milliseconds(response)
+
+
+def _leaks(response: Response, evidence: Evidence) -> Iterator[Finding]:
+    """What an error tells of the server's inside that the request has not said itself, in its body or its head."""
+    expected, request = "a message for the client", evidence.request
+    asked = "\n".join(
+        [
+            (request.body or b"").decode("utf-8", "replace"),
+            *(f"{value} {unquote(value)}" for _, value in evidence.exchange.sent_headers),
+            request.authorization or "",
+            evidence.exchange.url,
+        ]
+    )
+    lines = [value for name, value in response.headers if name.lower() not in _FOR_CLIENTS]
+    texts = [response.body.decode("utf-8", "replace"), *lines]
+    trace = _INTERNALS.search(response.body)
+    found = (secret_or_path(text, asked) for text in texts)
+    shown = trace[0].decode("ascii", "replace") if trace else next(filter(None, found), None)
+    yield finding("error.no-internals", shown is None, expected, f"{response.status} shows {shown}")
+    if not evidence.contract.inside:
+        hosts = (inside_host(text, evidence.contract.known_hosts, asked) for text in texts)
+        host = next(filter(None, hosts), None)
+        yield finding("error.no-addresses", host is None, expected, f"{response.status} shows {host}")
 
 
 def _pictures(response: Response) -> bool:
