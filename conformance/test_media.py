@@ -8,7 +8,7 @@ from testcard.conformance.plugin import Verify, requirement
 
 @requirement("media.url-absolute", case.url)
 def test_url_absolute(verify: Verify) -> None:
-    """Every url is absolute, http or https, without credentials, not on localhost; https where the API itself is."""
+    """Every url is an absolute URI, http or https (as the API), without credentials, not on localhost."""
     verify()
 
 

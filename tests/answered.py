@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 ID = "the-id-that-we-sent"
 BODY = {"model": MOCK.model, "prompt": "a cat", "response_format": "b64_json", "size": "64x48", "n": 1}
 TOO_MANY = Violation("generate.n-out-of-range", "n", "maximum", "10", "11")
-DATE = "Sun, 22 Nov 2026 00:00:00 GMT"
+DATE = "Fri, 15 Jan 2027 08:00:00 GMT"
 NO_PROMPT = Violation("generate.prompt-missing", "prompt", "required", "present", "nothing")
 NO_MODEL = Violation("generate.model-unknown", "model", "one of", "the API's models", "x")
 

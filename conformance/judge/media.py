@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +14,8 @@ from testcard.core.target import Target, is_loopback
 
 _MOST_URL = 100
 _EXTENSIONS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "jpe": "jpeg", "webp": "webp", "gif": "gif", "avif": "avif"}
+_NO_URI = re.compile(r"[^\x21-\x7e]")
+"""White space, controls and what is not ASCII (RFC 3986, section 2): curl and urllib refuse such a url."""
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 
 
@@ -32,6 +35,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
             yield finding("media.host", on_host, " or ".join(target.media_hosts), parts.netloc)
         if fetch.failure is None or fetch.failure.kind != "not-fetched":  # what we did not ask for accuses nobody
             yield _fetched(fetch, is_picture=fetch.url in shown)
+            yield from _coding(fetch)
     urls = [fetch.url for fetch in evidence.exchange.media]
     if len(urls) > 1:
         same = len(urls) - len(set(urls))
@@ -41,13 +45,14 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     for item in evidence.pictures:
         if item.fetch is not None and item.fetch.response is not None and item.inspection.picture.format:
             yield from _extension(item.fetch.url, item.inspection.picture.format, item.fetch.response)
+            lines = [value for name, value in item.fetch.response.headers if name.lower() == "content-type"]
             label = item.fetch.response.media_type
             wanted = f"image/{item.inspection.picture.format}"
             yield finding(
                 "media.content-type",
-                _ALIASES.get(label, label) == wanted,
+                _ALIASES.get(label, label) == wanted and len(lines) == 1,
                 f"Content-Type: {wanted}",
-                f"Content-Type: {label or 'none'}",
+                f"Content-Type: {' and '.join(lines) or 'none'}",
             )
 
 
@@ -68,7 +73,17 @@ def _address(url: str, target: Target) -> tuple[str | None, SplitResult | None]:
         return "it names the client's own machine", parts
     if parts.scheme == "http" and target.base_url.startswith("https:"):
         return "it leaves https", parts
+    odd = _NO_URI.search(url)
+    if odd is not None:
+        return f"it holds {odd[0]!r}, which no URI may", parts
     return None, parts
+
+
+def _coding(fetch: Exchange) -> Iterator[Finding]:
+    """A picture is fetched without any content coding: who keeps the file as it came, keeps no picture."""
+    used = (fetch.response.header("content-encoding") if fetch.response else None) or "identity"
+    if used.strip().lower() != "identity":
+        yield broken("transport.content-coding", "one of Accept-Encoding: identity", f"{used} around a picture")
 
 
 def _extension(url: str, form: str, response: Response) -> Iterator[Finding]:
