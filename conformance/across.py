@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from testcard.core.judgement import Judgement
 from testcard.core.record import Finding, Record
 
 _DIGITS = 24  # 96 bits: two pictures of a million agree in them by chance in no run of anybody
@@ -22,6 +23,8 @@ class Across:
         """The record that had a picture first."""
         self._prompts: dict[int, str] = {}
         """What records asked for, where it may not be theirs alone."""
+        self._shown: dict[str, tuple[int, str, str]] = {}
+        """By pixels: the record that had them first, its prompt, and the digest of its file."""
         self._ids: dict[str, int] = {}
         self._compared = False
 
@@ -35,6 +38,21 @@ class Across:
         if record.request_id is not None and not _USUAL_ID.fullmatch(record.request_id):
             given = None  # it was to provoke, and was sent again with every repetition
         yield from self.compare(record.number, digests, given)
+
+    def alike(self, number: int, prompt: str, judgement: Judgement) -> Iterator[Finding]:
+        """Pictures for different prompts that show the same, in files that differ: equal files `compare` finds."""
+        for picture, pixels in zip(judgement.pictures, judgement.pixels, strict=True):
+            if pixels is None:
+                continue
+            earlier, asked, digest = self._shown.setdefault(pixels, (number, prompt, picture.sha256))
+            if asked != prompt and digest != picture.sha256:
+                yield Finding(
+                    "image.distinct",
+                    held=False,
+                    expected="different pictures for different prompts",
+                    actual=f"records {earlier} and {number} show the same pixels, in files that differ",
+                    evidence=(earlier, number),
+                )
 
     def compare(self, number: int, digests: Sequence[str], given_id: str | None) -> Iterator[Finding]:
         """The findings that an answer makes together with earlier ones.

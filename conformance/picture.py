@@ -55,7 +55,7 @@ class Inspection(NamedTuple):
     """What of a server's inside stands in its metadata, or None; looked for where pixels are."""
     pixels: str | None = None
     """A digest of what is to be seen, whatever the file around it; None: nobody looked, there is nothing, or no other
-    picture came with it."""
+    picture to compare it with."""
 
     @property
     def shown_px(self) -> tuple[int, int] | None:
@@ -72,7 +72,7 @@ def inspect(data: bytes, *, full: bool = True, alone: bool = True) -> Inspection
     Args:
         full: decode every pixel and read the metadata; otherwise headers, structure and checksums only, unless it is
             so short for its size that it may well be of one colour.
-        alone: it came with no other, whose pixels could be the same.
+        alone: there is no other, whose pixels could be the same.
     """
     digest = hashlib.sha256(data).hexdigest()
     kind = kind_of(data)

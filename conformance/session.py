@@ -124,6 +124,10 @@ class Session:
         if judgement.broken and self._folder is not None:
             self._folder.keep(exchange, {finding.requirement for finding in judgement.broken})
         self._say_unfetched(exchange)
+        with self._lock:
+            alike = list(self._across.alike(exchange.number, str(exchange.request.fields.get("prompt")), judgement))
+        for finding in alike:
+            self.find(finding)
         return judgement
 
     def _say_unfetched(self, exchange: Exchange) -> None:

@@ -55,4 +55,5 @@ def judge(exchange: Exchange, contract: Contract, *, full: bool = True) -> Judge
     judges = exchange.request.judges
     found = (finding for part in _JUDGES for finding in part(evidence))
     findings = tuple(finding for finding in found if not judges or finding.requirement in judges)
-    return Judgement(findings, tuple(item.inspection.picture for item in evidence.pictures))
+    seen = [item.inspection for item in evidence.pictures]
+    return Judgement(findings, tuple(one.picture for one in seen), tuple(one.pixels for one in seen))

@@ -121,7 +121,7 @@ class Evidence:
     def pictures(self) -> tuple[Item, ...]:
         """The pictures that came, inline or fetched."""
         fetches = iter(self.exchange.media)
-        alone = len(self.data or ()) < 2
+        alone = len(self.data or ()) < 2 and not self.full  # in full it is compared with those of other answers
         found = []
         for index, item in enumerate(self.data or ()):
             fetch = next(fetches, None) if isinstance(item.get("url"), str) else None

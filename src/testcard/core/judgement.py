@@ -14,6 +14,8 @@ class Judgement:
 
     findings: tuple[Finding, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    pixels: tuple[str | None, ...] = ()
+    """For each picture a digest of what is to be seen; None where nobody looked."""
 
     @cached_property
     def held(self) -> tuple[str, ...]:
