@@ -12,6 +12,12 @@ def test_list(verify: Verify) -> None:
     verify()
 
 
+@requirement("models.members", case.models)
+def test_members(verify: Verify) -> None:
+    """Each model of the list is as OpenAI's document has it: object model, created in seconds, owned_by a string."""
+    verify()
+
+
 @requirement("models.target-listed", case.models)
 def test_target_listed(verify: Verify) -> None:
     """The model under test is in the list."""

@@ -349,6 +349,12 @@ ROWS: dict[str, Row] = {
                   silent=silent)
         for name, body, status, held, broken, silent in (
             ("models", {"data": [{"id": MOCK.model}]}, 200, ("models.list", "models.target-listed"), (), ("generate",)),
+            ("dated models", {"object": "list", "data": [{"id": "x", "object": "model", "created": 7, "owned_by": ""}]},
+             200, ("models.list", "models.members"), ("models.target-listed",), ()),
+            ("models of milliseconds", {"data": [{"id": "x", "created": 1767225600000}]}, 200, ("models.list",),
+             ("models.target-listed", "models.members"), ()),
+            ("models with a folder", {"data": [{"id": MOCK.model, "root": "/srv/models/x"}]}, 200,
+             ("models.list", "models.target-listed", "models.members"), ("response.no-internals",), ()),
             ("other models", {"data": [{"id": "x"}]}, 200, ("models.list",), ("models.target-listed",), ()),
             ("no models", {"data": []}, 200, (), ("models.list",), ("models.target-listed",)),
             ("models of no id", {"data": [{"name": "x"}]}, 200, (), ("models.list",), ()),
@@ -400,7 +406,9 @@ def test_every_judge_is_shown_both_ways() -> None:
     by_probe = frozenset[str]().union(*(probe.judges for probe in PROBES)) - {"limit.retry-after"}
     by_many = by_probe | {"image.one-format", "media.url-unguessable"}
     named_by_the_request = {
-        name for name in schemas.requirements() if name.startswith(("generate.", "sdk.", "transport.other"))
+        name
+        for name in schemas.requirements()
+        if name.startswith(("generate.", "sdk.", "transport.other", "transport.head-form"))
     }
     occasions = {"error.server", "error.not-found"}
     heads = {f"transport.{name}" for name in ("head", "line-ends", "single-fields")}  # in test_judge_heads.py, and so

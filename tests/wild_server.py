@@ -197,7 +197,12 @@ class Wild:
 
     def generate(self, ask: Ask) -> Reply:
         if ask.path == "/models":
-            return self.reply({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "some-lab"}]})
+            return self.reply(
+                {
+                    "object": "list",
+                    "data": [{"id": MODEL, "object": "model", "created": 1767225600, "owned_by": "some-lab"}],
+                }
+            )
         fields = ask.fields
         size = self.pixels(fields.get("size", self.default_size))
         assert size is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from testcard.conformance.contract import Contract
 from testcard.conformance.judge.evidence import Evidence, answer, broken, finding
 from testcard.conformance.leak import inside_address, path_or_key
-from testcard.core.exchange import Response
 from testcard.core.record import Finding
 
 _CLOCK_SLACK_S = 300
@@ -42,7 +41,9 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
         yield _created(body, evidence)
     if evidence.data is not None:
         yield from _members(body, evidence.data)
-        leak = next(_leaks(body, response, evidence), None)
+        heads = [response.headers]
+        heads += [fetch.response.headers for fetch in evidence.exchange.media if fetch.response is not None]
+        leak = next(leaks(body, heads, evidence.contract), None)
         yield finding("response.no-internals", leak is None, "nothing of the server's inside", str(leak))
     other = {"url": "b64_json", "b64_json": "url"}[evidence.form]
     for index, item in enumerate(evidence.data or ()):
@@ -88,10 +89,14 @@ def _members(body: dict[str, Any], items: list[dict[str, Any]]) -> Iterator[Find
     )
 
 
-def _leaks(body: dict[str, Any], response: Response, evidence: Evidence) -> Iterator[str]:
-    """What of the server's inside stands in the answer: paths, keys, and addresses that no client can reach."""
-    for name, text in (*_texts(body), *response.headers):
-        leak = leak_in(name, text, evidence.contract)
+def leaks(body: dict[str, Any], heads: Sequence[tuple[tuple[str, str], ...]], contract: Contract) -> Iterator[str]:
+    """What of the server's inside stands in an answer: paths, keys, and addresses that no client can reach.
+
+    Args:
+        heads: the headers of the answer, and of the pictures that it names.
+    """
+    for name, text in (*_texts(body), *(line for head in heads for line in head)):
+        leak = leak_in(name, text, contract)
         if leak is not None:
             yield f"{name} holds {leak}"
 
