@@ -92,7 +92,7 @@ def test_long_prompt(verify: Verify) -> None:
 
 @requirement("generate.prompt-odd", case.odd_prompts)
 def test_prompt_odd(verify: Verify) -> None:
-    """A prompt with NUL or half a surrogate pair is answered well or refused in the envelope, never met with a 5xx."""
+    """A prompt of controls, white space or half a character is answered well or refused, never met with a 5xx."""
     verify()
 
 
@@ -194,7 +194,7 @@ def test_forbidden_combination(verify: Verify) -> None:
 
 @requirement("generate.model-malformed", case.malformed_model)
 def test_model_malformed(verify: Verify) -> None:
-    """A model slug that is very long, or holds control characters or half a character, is never met with a 5xx."""
+    """A model slug that is very long, has no slash, or holds controls or half a character never meets a 5xx."""
     verify()
 
 

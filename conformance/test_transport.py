@@ -78,6 +78,12 @@ def test_other_content_type(verify: Verify) -> None:
     verify()
 
 
+@requirement("transport.head-form", case.any_text_and_nulls)
+def test_head_form(verify: Verify) -> None:
+    """Field names in lower case, and charset=utf-8 behind application/json, change nothing."""
+    verify()
+
+
 @requirement("transport.content-coding", case.compressed)
 def test_content_coding(verify: Verify) -> None:
     """A content coding is used only where the client accepts it."""
@@ -86,7 +92,7 @@ def test_content_coding(verify: Verify) -> None:
 
 @requirement("transport.date", case.standard)
 def test_date(verify: Verify) -> None:
-    """A server that knows the time says it in Date, in the one form that there is."""
+    """A server that knows the time says it in Date: the present one, in the one form that there is."""
     verify()
 
 

@@ -8,17 +8,24 @@ from typing import Any
 from testcard.conformance.case.asker import Asker, json_body
 from testcard.conformance.case.pairs import pairwise
 from testcard.core.exchange import Request
+from testcard.core.presentation import LOWER_CASE_NAMES
 
 PROBES = ("minimal", "full body", "b64_json")
 """Cases of good requests; one of them must succeed before anything is judged."""
 _UNKNOWN = {"testcard_unknown_field": True}
-_OPENAI = {"quality": "auto", "background": "auto", "moderation": "auto", "style": "vivid", "user": "testcard"}
-"""Fields of OpenAI's CreateImageRequest that belong to some of its models only, and `user`."""
+_OPENAI = {
+    "quality": "auto", "background": None, "moderation": "auto", "style": None, "user": "testcard", "stream": None,
+}  # fmt: skip
+"""Fields of OpenAI's CreateImageRequest that belong to some of its models only, and `user`; it lets them be null."""
 _LONG_PROMPT = 3900
 """Characters: below the 4,000 that OpenAI documents for dall-e-3, and four times what dall-e-2 takes."""
 _LONGEST_PROMPT = 31_000
 """Characters: below the 32,000 that it documents for GPT image models."""
-ODD = {"NUL": "a test card\0 for nobody", "half a surrogate pair": "a test card \ud83d for nobody"}
+ODD = {
+    "NUL": "a test card\0 for nobody",
+    "half a surrogate pair": "a test card \ud83d for nobody",
+    "control characters": "a test card \x1b[31m\x7f\ufffe\u202e for nobody",
+}
 """What JSON can say in a string, and many a database, log or encoder cannot take."""
 _ROOM = 1 + len(" ".join(ODD.values()))
 _WORDS = ("a", "cat", "on", "a", "roof", "in", "the", "rain,")
@@ -109,10 +116,19 @@ def _in_size(ask: Asker, *wanted: str | None) -> list[Request]:
 
 
 def any_text_and_nulls(ask: Asker) -> list[Request]:
-    """A prompt of any text, and null in every field that may be null."""
-    text, nulls = _any_text(ask), _nulls(ask)
+    """A prompt of any text, null in every field that may be null, and a head as other clients write it."""
+    text, nulls, head = _any_text(ask), _nulls(ask), _another_head(ask)
     body = nulls.fields | {"prompt": text.fields["prompt"]}
-    return [ask.together("any text as prompt, null elsewhere", body, text, nulls)]
+    together = ask.together("any text as prompt, null elsewhere", body, text, nulls, head)
+    return [replace(together, headers=head.headers, presented=head.presented)]
+
+
+def _another_head(ask: Asker) -> Request:
+    """Node and whatever passed HTTP/2 write names in lower case, .NET and okhttp name the charset."""
+    form = (("content-type", "application/json; charset=utf-8"),)
+    body = ask.body("a head in other letters")
+    good = ask.good("a head in other letters", "transport.head-form", body, headers=form)
+    return replace(good, presented=LOWER_CASE_NAMES)
 
 
 def _any_text(ask: Asker) -> Request:

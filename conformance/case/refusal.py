@@ -16,6 +16,8 @@ from testcard.core.exchange import Request, Violation
 MALFORMED = "truncated JSON"
 _COMBINATIONS = 24
 _DEEP = 10_000
+_OF_OTHER_TYPES = {"user": {"id": 7}, "quality": 7, "style": [], "background": False, "seed": "seven", "": {}}
+"""Fields that the contract leaves to some models, as no document has them."""
 
 
 def breaking(requirement: str) -> Cases:
@@ -85,9 +87,19 @@ def unnamed_form(ask: Asker) -> list[Request]:
         f"{_DEEP} arrays in each other": open_ended + b', "user": ' + b"[" * _DEEP + b"]" * _DEEP + b"}",
         "stream: true": open_ended + b', "stream": true}',
     }
+    fields = "n = 0, and further fields of other types"
     return [
-        ask.bad(f"no prompt, {name}", body, Violation("generate.unnamed-form", "prompt", "required", "present", name))
-        for name, body in bodies.items()
+        *(
+            ask.bad(
+                f"no prompt, {name}", body, Violation("generate.unnamed-form", "prompt", "required", "present", name)
+            )
+            for name, body in bodies.items()
+        ),
+        ask.bad(
+            fields,
+            ask.body("a refusal", n=0, **_OF_OTHER_TYPES),
+            Violation("generate.unnamed-form", "n", "minimum", "1", fields),
+        ),
     ]
 
 
@@ -154,12 +166,13 @@ def unknown_model(ask: Asker) -> list[Request]:
 
 
 def malformed_model(ask: Asker) -> list[Request]:
-    """Slugs that no catalogue holds, in forms that a look-up may stumble on."""
+    """Slugs that no catalogue holds, in forms that a look-up may stumble on, the lab's name missing among them."""
     salt = ask.salt("malformed model")
     slugs = {
         "5,000 characters": f"lab/{salt}" + "x" * 4980,
         "control characters": f"lab/\x00\r\n{salt}\u202e\u0301",
         "half a surrogate pair": f"lab/{salt}\ud83d",
+        "no slash": f"no-such-model-{salt}",
     }
     return [
         ask.bad(
@@ -181,7 +194,7 @@ def odd_prompts(ask: Asker) -> list[Request]:
             ask.body("", prompt=text, n=0),
             Violation("generate.prompt-odd", "n", "minimum", "1", f"0, and a prompt with {name}"),
         )
-        for name, text in ODD.items()
+        for name, text in {**ODD, "white space alone": " \n\t"}.items()
     ]
     return [*free, *unnamed_fields(ask)]
 

@@ -10,7 +10,14 @@ from testcard.core.quantity import size_px
 from testcard.core.record import Finding
 
 _BY_ACCEPTANCE = frozenset(
-    {"generate.minimal", "generate.full", "generate.unicode-prompt", "generate.null-fields", "sdk.request-form"}
+    {
+        "generate.minimal",
+        "generate.full",
+        "generate.unicode-prompt",
+        "generate.null-fields",
+        "sdk.request-form",
+        "transport.head-form",
+    }
 )
 """Requirements that hold once a request is accepted. Any other that a good request is sent for needs what came: a
 200 without a readable picture says nothing about its size."""
@@ -140,6 +147,8 @@ def _refusal(evidence: Evidence) -> Iterator[Finding]:
     if name in OPEN_FORMS:
         fine = status is not None and status < 500
         yield finding(name, fine, f"a refusal in the envelope ({sent})", answer(evidence))
+        if name == "generate.model-malformed" and status is not None and status < 300:
+            yield broken("generate.model-unknown", f"404 ({sent})", answer(evidence))
         return
     if status is None or status >= 500 or status < 400:
         yield broken(name, f"a refusal ({sent})", answer(evidence))

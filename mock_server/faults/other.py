@@ -41,6 +41,16 @@ def _without_ids(document: Any) -> Any:
     }
 
 
+def _created_in_words(document: Any) -> Any:
+    return {**document, "data": [{**model, "created": "2026-01-14"} for model in document["data"]]}
+
+
+def _no_charset(call: Call, _: None) -> Call:
+    if call.asks_for_pictures and "charset" in call.headers.get("content-type", "").lower():
+        raise Refusal(415, "The body has to be application/json.")
+    return call
+
+
 def _no_stainless(call: Call, _: None) -> Call:
     if call.asks_for_pictures and any(name.startswith("x-stainless-") for name in call.headers):
         raise Refusal(400, "The request has headers that are not documented.")
@@ -116,10 +126,22 @@ FAULTS = (
         answer=_listed(_without_ids),
     ),
     Fault(
+        name="models-created-words",
+        breaks=("models.members",),
+        describe="The models of the list have their date as a text.",
+        answer=_listed(_created_in_words),
+    ),
+    Fault(
         name="model-not-listed",
         breaks=("models.target-listed",),
         describe="The model is served and not listed.",
         answer=_listed(_other_model),
+    ),
+    Fault(
+        name="charset-refused",
+        breaks=("transport.head-form",),
+        describe="A request labelled application/json; charset=utf-8 is refused.",
+        admitted=_no_charset,
     ),
     Fault(
         name="sdk-headers-refused",

@@ -24,6 +24,8 @@ class Presentation:
     """The member of the JSON body that holds the key."""
     good: bool = False
     """Whether it must let the owner of the key in."""
+    spelt: Callable[[str], str] = str
+    """How the name of every header field is spelt."""
     value: Callable[[str], str] = lambda key: key
     """What is presented in place of the key."""
 
@@ -47,8 +49,11 @@ def _swapped(key: str) -> str:
     return swapped if swapped != key else f"{key}X"  # a key without letters has no other case, and must not be let in
 
 
+LOWER_CASE_NAMES = "field names in lower case"
+
 PRESENTATIONS: Mapping[str, Presentation] = {
     "bearer": Presentation(lambda key: f"Bearer {key}", "Bearer $KEY", good=True),
+    LOWER_CASE_NAMES: Presentation(lambda key: f"Bearer {key}", "Bearer $KEY", good=True, spelt=str.lower),
     "lower-case scheme": Presentation(lambda key: f"bearer {key}", "bearer $KEY", good=True),
     "Basic": _authorization("Basic", _basic, """$(printf '%s:' "$KEY" | base64 | tr -d '\\n')"""),
     "no scheme": _authorization("", str, "$KEY"),

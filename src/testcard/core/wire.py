@@ -41,15 +41,15 @@ def request_headers(
         lines["Content-Type"] = "application/json"
     lines |= target_headers
     authorization = request.authorization
-    present = PRESENTATIONS[request.presented].authorization
+    presentation = PRESENTATIONS[request.presented]
+    present = presentation.authorization
     if authorization is None and key and present is not None:
         authorization = present(key)
     if authorization is not None:
         lines["Authorization"] = authorization
     own = {name.lower() for name, _ in request.headers}
-    return [line for line in lines.items() if line[0].lower() not in own] + [
-        line for line in request.headers if line[1]
-    ]
+    usual = [line for line in lines.items() if line[0].lower() not in own]
+    return [(presentation.spelt(name), value) for name, value in usual] + [line for line in request.headers if line[1]]
 
 
 def hidden_query(request: Request, key: str | None) -> str:
@@ -78,7 +78,7 @@ def curl(request: Request, target: Target, keyring: Keyring) -> str:
         parts += ["-H", shlex.quote(f"Authorization: {request.authorization}")]
     elif presentation.authorization is not None and request.key and variable:
         shell = presentation.shell.replace("KEY", keyring.variable(request.key))
-        parts += ["-H", f'"Authorization: {shell}"']
+        parts += ["-H", f'"{presentation.spelt("Authorization")}: {shell}"']
     for name, value in () if request.in_the_clear else target.headers.items():
         if value.startswith("env:"):
             parts += ["-H", f'{shlex.quote(f"{name}: ")}"${value.removeprefix("env:")}"']
