@@ -57,7 +57,7 @@ def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
         told = _told(int(width), int(height)).get(name, {})
         for kind, values in _OF_TYPE.items():
             if kind not in allowed and not (kind == "integer" and "number" in allowed):
-                for value in (*((int(width),) if (name, kind) == ("size", "integer") else values), *told.get(kind, ())):
+                for value in told.get(kind, values):
                     yield _violation(name, "type", " or ".join(allowed), json.dumps(value)), value
         yield from _beyond(name, field)
         if "pattern" in field:
@@ -66,11 +66,13 @@ def violations(contract: Contract) -> Iterator[tuple[Violation, Any]]:
 
 
 def _told(width: int, height: int) -> dict[str, dict[str, tuple[Any, ...]]]:
-    """By field and JSON type: what tells a good value in another form, and what `value or default` passes over."""
+    """By field and JSON type, in place of the values above: what tells a good one in another form, and what
+    `value or default` passes over.
+    """
     return {
-        "prompt": {"boolean": (False,), "array": (["a test card"],), "object": ({"text": "a test card"},)},
-        "n": {"string": ("",), "boolean": (False,), "array": ([2],)},
-        "size": {"array": ([width, height],), "object": ({"width": width, "height": height},)},
+        "prompt": {"boolean": (True, False), "array": (["a test card"],), "object": ({"text": "a test card"},)},
+        "n": {"string": ("2", ""), "boolean": (True, False), "array": ([2],)},
+        "size": {"integer": (width,), "array": ([width, height],), "object": ({"width": width, "height": height},)},
         "response_format": {"array": (["url"],), "object": ({"type": "url"},)},
     }
 

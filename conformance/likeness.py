@@ -31,7 +31,7 @@ from testcard.core.record import Picture
 
 AS_IT_CAME = frozenset(
     {
-        "age", "allow", "cache-control", "content-encoding", "content-type", "date", "location", "retry-after",
+        "allow", "cache-control", "content-encoding", "content-type", "date", "location", "retry-after",
         "retry-after-ms", "transfer-encoding", "vary", "www-authenticate", "x-should-retry", "x-testcard-injected",
     }
 )  # fmt: skip

@@ -18,6 +18,12 @@ def test_members(verify: Verify) -> None:
     verify()
 
 
+@requirement("models.unknown", case.no_such_model)
+def test_unknown(verify: Verify) -> None:
+    """A model that the API does not have is not found by its name: a 4xx, never a 2xx or a 5xx."""
+    verify()
+
+
 @requirement("models.target-listed", case.models)
 def test_target_listed(verify: Verify) -> None:
     """The model under test is in the list."""

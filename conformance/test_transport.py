@@ -92,7 +92,7 @@ def test_content_coding(verify: Verify) -> None:
 
 @requirement("transport.date", case.standard)
 def test_date(verify: Verify) -> None:
-    """A server that knows the time says it in Date: the present one, in the one form that there is."""
+    """A server that knows the time says it in Date, in the one form that there is."""
     verify()
 
 

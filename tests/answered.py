@@ -82,6 +82,7 @@ def presented(how: str, *judges: str) -> Request:
 
 
 LARGE = asked(violations=(NO_PROMPT,), requirement=None, judges=("transport.large-body", "error.envelope"))
+NO_SUCH_MODEL = Request("a model", method="GET", path="/models/nothing", judges=("models.unknown",))
 CLEAR = asked(authorization="Bearer x", in_the_clear=True, judges=("transport.no-plain-http",))
 HOSTILE = asked(violations=(NO_PROMPT,), judges=("identity.request-id-safe",), headers=(("X-Request-Id", "a%0d%0a"),))
 ABROAD = dataclasses.replace(MOCK, base_url="https://a.example/v1")

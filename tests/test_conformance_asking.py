@@ -142,10 +142,10 @@ def test_the_same_seed_asks_the_same() -> None:
 
 
 def test_a_check_stays_within_its_promise() -> None:
-    """At most 12 images and 150 requests; every declared size and the largest n only with --thorough."""
+    """At most 12 images and 175 requests; every declared size and the largest n only with --thorough."""
     usual, thorough = planned(MOCK), planned(MOCK, thorough=True)
     assert sum(request.images for request in usual if request.key == "main") <= 12
-    assert len(usual) <= 150
+    assert len(usual) <= 175
     assert {r.fields.get("size") for r in thorough if r.images} >= set(MOCK.sizes)
     assert max(r.images for r in thorough) == MOCK.max_n > max(r.images for r in usual)
 

@@ -23,6 +23,7 @@ from answered import (
     MOCK,
     NO_MODEL,
     NO_PROMPT,
+    NO_SUCH_MODEL,
     NOW,
     ON_URL,
     OPENAI,
@@ -343,6 +344,8 @@ ROWS: dict[str, Row] = {
                       broken=("identity.request-id-echoed",)),
     "another id at openai": Row(good(), headers={"x-request-id": "x"}, silent=("identity.request-id-echoed",),
                                 target=dataclasses.replace(MOCK, dialect="openai")),
+    "any model": Row({"id": "x"}, request=NO_SUCH_MODEL, broken=("models.unknown",)),
+    "no such model": Row(error("not_found"), 404, request=NO_SUCH_MODEL, held=("models.unknown",)),
     # models
     **{
         name: Row(body, status, request=Request("models", method="GET", path="/models"), held=held, broken=broken,
@@ -355,6 +358,7 @@ ROWS: dict[str, Row] = {
              ("models.target-listed", "models.members"), ()),
             ("models with a folder", {"data": [{"id": MOCK.model, "root": "/srv/models/x"}]}, 200,
              ("models.list", "models.target-listed", "models.members"), ("response.no-internals",), ()),
+            ("a model without a name", {"data": [{"id": ""}]}, 200, (), ("models.list",), ()),
             ("other models", {"data": [{"id": "x"}]}, 200, ("models.list",), ("models.target-listed",), ()),
             ("no models", {"data": []}, 200, (), ("models.list",), ("models.target-listed",)),
             ("models of no id", {"data": [{"name": "x"}]}, 200, (), ("models.list",), ()),

@@ -40,7 +40,7 @@ class AnybodyIsServed(Wild):
         return None
 
 
-@defect("auth.wrong-key", "auth.near-miss-key", "auth.before-validation")
+@defect("auth.wrong-key", "auth.near-miss-key", "auth.before-validation", "auth.malformed-credentials")
 class AnyKeyIsServed(Wild):
     """Only the presence of a token is looked at."""
 
@@ -48,7 +48,7 @@ class AnyKeyIsServed(Wild):
         return None if ask.key else super().authenticate(ask)
 
 
-@defect("auth.wrong-key", "auth.before-validation")
+@defect("auth.wrong-key", "auth.before-validation", "auth.malformed-credentials")
 class KeysByTheirForm(Wild):
     """A key is good if it begins as keys do."""
 

@@ -56,7 +56,7 @@ class UpstreamAddress(Says):
         return {"provider": {"endpoint": "http://gpu-3.render.svc.cluster.local:8000/v1/images/generations"}}
 
 
-@defect("response.no-internals")
+@defect("response.no-internals", "error.no-addresses")
 class UpstreamHeader(Wild):
     def dress(self, ask: Ask, reply: Reply) -> Reply:
         reply.headers.append(("X-Proxy-Pass", "http://10.42.0.17:7860/sdapi/v1/txt2img"))

@@ -6,8 +6,6 @@ Each names the requirement that must be broken, and those that may be as well, s
 from __future__ import annotations
 
 import gzip
-import time
-from email.utils import formatdate
 from typing import ClassVar
 
 import pytest
@@ -23,16 +21,6 @@ defect = DEFECTS.enter
 def test_a_defect_is_found(kind: type[Wild], requirement: str, also: tuple[str, ...]) -> None:
     """The requirement that a server breaks is named, and nothing that has no part in it."""
     assert_found(examine(kind()), requirement, also)
-
-
-@defect("transport.date")
-class ClockOfAnotherZone(Wild):
-    """Local time, with GMT written behind it."""
-
-    def dress(self, ask: Ask, reply: Reply) -> Reply:
-        dressed = super().dress(ask, reply)
-        dressed.replace("Date", formatdate(time.time() + 3600, usegmt=True))
-        return dressed
 
 
 @defect("transport.single-fields")

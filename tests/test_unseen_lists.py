@@ -69,6 +69,17 @@ def test_a_short_list_is_enough_where_no_document_shows_it() -> None:
     assert_spotless(examine(NoDate()), NoDate)
 
 
+@defect("models.unknown")
+class AnyModelByItsName(Wild):
+    """What is asked for is put into a template."""
+
+    def route(self, ask: Ask) -> Reply | None:
+        name = ask.target.removeprefix(f"{self.prefix}/models/")
+        if name == ask.target or ask.method != "GET":
+            return super().route(ask)
+        return self.reply({"id": name, "object": "model", "created": 1767225600, "owned_by": "some-lab"})
+
+
 @defect("response.no-internals")
 class RootOfTheModel(Lists):
     """vLLM: the folder that a model was loaded from."""

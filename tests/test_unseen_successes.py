@@ -62,7 +62,7 @@ class Astronomical(Wild):
         return {"created": 10**400, "data": items}
 
 
-@defect("response.created")
+@defect("response.created", "models.members")
 class BeyondFloat(Wild):
     """A number that a float reader makes infinite."""
 

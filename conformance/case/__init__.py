@@ -35,7 +35,7 @@ from testcard.conformance.case.good import (
     unnamed_fields,
     url,
 )
-from testcard.conformance.case.path import UNKNOWN_PATH, head, models, unknown_path, wrong_method
+from testcard.conformance.case.path import UNKNOWN_PATH, head, models, no_such_model, unknown_path, wrong_method
 from testcard.conformance.case.refusal import (
     MALFORMED,
     breaking,
@@ -90,6 +90,7 @@ __all__ = [
     "models",
     "n_out_of_range",
     "near_miss_key",
+    "no_such_model",
     "not_an_object",
     "odd_prompts",
     "other_content_type",

@@ -32,3 +32,10 @@ def head(ask: Asker) -> list[Request]:
 
 def models(ask: Asker) -> list[Request]:
     return [Request("the list of models", method="GET", path=MODELS)] if "models" in ask.target.capabilities else []
+
+
+def no_such_model(ask: Asker) -> list[Request]:
+    """One model by its name. Who does not know the endpoint says 404 as well; nothing else is judged on it."""
+    path = f"{MODELS}/no-such-model-{ask.salt('a model by its name')}"
+    request = Request("a model that nobody has", method="GET", path=path, judges=("models.unknown",))
+    return [request] if "models" in ask.target.capabilities else []

@@ -10,6 +10,7 @@ from testcard.conformance.judge.response import leaks
 from testcard.core.exchange import MODELS
 from testcard.core.record import Finding
 
+UNKNOWN = "models.unknown"
 _LATEST_S = 10**11
 """Seconds until the year 5138; what is more, are milliseconds."""
 _MOST_SHOWN = 80
@@ -17,6 +18,9 @@ _MOST_SHOWN = 80
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     request, response = evidence.request, evidence.response
+    if UNKNOWN in request.judges:
+        yield from _unknown(evidence)
+        return
     asked = request.path == MODELS and request.method == "GET" and request.credentialed
     if not asked or response is None or not evidence.final or response.status == 429:
         return
@@ -26,7 +30,7 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     good = (
         response.status == 200
         and bool(rows)
-        and all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows)
+        and all(isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"] for row in rows)
     )
     yield finding("models.list", good, "200 with {object: list, data: [{id}, …]}", answer(evidence))
     if isinstance(body, dict) and good:
@@ -40,6 +44,12 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     if good and model is not None:
         listed = any(row["id"] == model for row in rows)
         yield finding("models.target-listed", listed, f"{model} among the ids", f"{len(rows)} others")
+
+
+def _unknown(evidence: Evidence) -> Iterator[Finding]:
+    status = evidence.status
+    if status is not None and evidence.final and status not in (429, 503):
+        yield finding(UNKNOWN, 300 <= status < 500 or status == 501, "404", answer(evidence))
 
 
 def _problems(body: dict[str, Any], rows: list[dict[str, Any]], *, complete: bool) -> Iterator[str]:

@@ -45,6 +45,12 @@ def _created_in_words(document: Any) -> Any:
     return {**document, "data": [{**model, "created": "2026-01-14"} for model in document["data"]]}
 
 
+def _by_any_name(answer: Answer, call: Call) -> Answer:
+    if not call.path.startswith(f"{MODELS}/") or call.method != "GET" or answer.status != 404:
+        return answer
+    return replace(answer, status=200, document={"id": call.path.removeprefix(f"{MODELS}/"), "object": "model"})
+
+
 def _no_charset(call: Call, _: None) -> Call:
     if call.asks_for_pictures and "charset" in call.headers.get("content-type", "").lower():
         raise Refusal(415, "The body has to be application/json.")
@@ -130,6 +136,12 @@ FAULTS = (
         breaks=("models.members",),
         describe="The models of the list have their date as a text.",
         answer=_listed(_created_in_words),
+    ),
+    Fault(
+        name="model-by-any-name",
+        breaks=("models.unknown",),
+        describe="Whatever model is asked for by its name is there.",
+        answer=_by_any_name,
     ),
     Fault(
         name="model-not-listed",
