@@ -88,7 +88,7 @@ class Discreet(Wild):
         )
         reply = super().refusal(f"{message} {told}", param)
         reply.headers += [("Location", "/home/errors"), ("X-Client-Ip", "172.17.0.1"), ("Keep-Alive", "timeout=5")]
-        reply.headers.append(("Access-Control-Allow-Origin", "http://localhost:3000"))
+        reply.headers += [("Access-Control-Allow-Origin", "http://localhost:3000"), ("Via", "1.1 gw.internal:8443")]
         return reply
 
 

@@ -39,10 +39,11 @@ _INTERNALS = re.compile(
 _FOR_CLIENTS = frozenset(
     {
         "access-control-allow-origin", "content-location", "content-security-policy", "link", "location", "report-to",
-        "set-cookie",
+        "set-cookie", "via",
     }
 )  # fmt: skip
-"""Header fields that hold paths and addresses of the site, not of its disk."""
+"""Header fields that hold paths and addresses of the site, not of its disk; in Via a proxy is to name itself (RFC 9110,
+section 7.6.3)."""
 _ROUNDING_S = 2.0
 """A wait is rounded to whole seconds, or to one that a clock shows; a short one may be told as 1."""
 
