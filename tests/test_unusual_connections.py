@@ -179,6 +179,25 @@ class CompressesOnRequest(Wild):
 
 
 @clothing
+class CompressesPieceByPiece(Wild):
+    """Each piece a gzip member of its own, under the old name (RFC 1952, section 2.2; RFC 9110, section 8.4.1.3)."""
+
+    def dress(self, ask: Ask, reply: Reply) -> Reply:
+        if "gzip" in ask.headers.get("accept-encoding", "") and ask.target.startswith(self.prefix):
+            reply.body = b"".join(gzip.compress(reply.body[at : at + 50]) for at in range(0, len(reply.body), 50))
+            reply.headers.append(("Content-Encoding", "x-gzip"))
+        return super().dress(ask, reply)
+
+
+@clothing
+class EmptyLineBehind(Wild):
+    """An empty line follows every answer, as old programs send it; the next one is no part of it."""
+
+    def frame(self, reply: Reply) -> bytes:
+        return super().frame(reply) + b"\r\n"
+
+
+@clothing
 class SmallBodiesOnly(Wild):
     """413 in the envelope as soon as Content-Length says so; the rest is read and thrown away before it closes."""
 

@@ -71,6 +71,7 @@ def _coding(evidence: Evidence, response: Response) -> Iterator[Finding]:
         return
     accepted = {name.partition(";")[0].strip().lower() for name in lines[0].split(",")} | {"identity"}
     used = {name.strip().lower() for name in (response.header("content-encoding") or "identity").split(",")}
+    used = {name.removeprefix("x-") for name in used}  # x-gzip is gzip (RFC 9110, section 8.4.1.3)
     actual = f"Content-Encoding: {response.header('content-encoding')}"
     yield finding("transport.content-coding", used <= accepted, f"one of Accept-Encoding: {lines[0]}", actual)
 

@@ -121,9 +121,10 @@ class Stream(httpcore.NetworkStream):
         watch.complete_at = time.monotonic()
         with contextlib.suppress(httpcore.ReadTimeout, httpcore.ReadError):  # as it should be: quiet, or closed
             watch.received.append(self._inner.read(_PIECE_BYTES, _LINGER_S))
-        watch.excess = excess(method, watch.received)
-        if watch.excess:
-            self.close()  # the next answer on it could begin anywhere
+        rest = excess(method, watch.received)
+        watch.excess = rest.lstrip(b"\r\n")
+        if rest:
+            self.close()  # the next answer on it could begin anywhere, behind an empty line too
 
     def close(self) -> None:
         self._inner.close()
@@ -151,7 +152,7 @@ def has_bare_lf(received: Iterable[bytes]) -> bool:
 
 
 def excess(method: str, received: Iterable[bytes]) -> bytes:
-    """What follows the end of an answer, empty lines apart.
+    """What follows the end of an answer.
 
     A client must not take it for an answer to anything (RFC 9112, section 9.2), so nobody ever sees it: the rest
     of a body that is longer than its Content-Length, or a second answer.
@@ -170,6 +171,6 @@ def excess(method: str, received: Iterable[bytes]) -> bytes:
             return b""  # no whole answer was seen here: of what follows it there is nothing to say
         match event:
             case h11.EndOfMessage():
-                return reader.trailing_data[0].lstrip(b"\r\n")
+                return reader.trailing_data[0]
             case h11.NEED_DATA | h11.PAUSED | h11.ConnectionClosed():
                 return b""

@@ -24,6 +24,7 @@ _MOST_PICTURES = 100
 _SHORT = 16 * 1024
 _LONG_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]*")
+_GZIP = b"\x1f\x8b"
 _MORE = 4
 """How many times what an excerpt may hold is looked at: without secrets and signatures it is shorter."""
 
@@ -221,16 +222,32 @@ def decoded(data: bytes, coding: str) -> tuple[bytes, str | None]:
             continue
         if name not in ("gzip", "x-gzip", "deflate"):
             return data, f"the body has the content coding {name}, which nobody asked for"
-        unpacking = zlib.decompressobj(wbits=47)
-        try:
-            plain = unpacking.decompress(data, MOST_BYTES)
-        except zlib.error as error:
-            return data, f"the body is labelled {name} and is not: {error}"
-        if not unpacking.eof:
-            wrong = f"unpacks to {MOST_BYTES} bytes or more" if len(plain) == MOST_BYTES else "ends in the middle"
-            return data, f"the body is labelled {name} and {wrong}"
+        plain, problem = _unpacked(data)
+        if problem is not None:
+            return data, f"the body is labelled {name} and {problem}"
         data = plain
     return data, None
+
+
+def _unpacked(data: bytes) -> tuple[bytes, str | None]:
+    """What gzip or zlib data stand for, and what is wrong with them: a series of members is one gzip (RFC 1952, 2.2),
+    as a server sends it that packs an answer piece by piece.
+    """
+    parts: list[bytes] = []
+    left = MOST_BYTES
+    while not parts or data.startswith(_GZIP):
+        unpacking = zlib.decompressobj(wbits=47)
+        try:
+            parts.append(unpacking.decompress(data, left))
+        except zlib.error as error:
+            return b"", f"is not: {error}"
+        left -= len(parts[-1])
+        if left <= 0:  # without a bound it would unpack whatever follows
+            return b"", f"unpacks to {MOST_BYTES} bytes or more"
+        if not unpacking.eof:
+            return b"", "ends in the middle"
+        data = unpacking.unused_data
+    return b"".join(parts), None
 
 
 def _rounded(seconds: float | None) -> float | None:
