@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -111,6 +112,40 @@ class SlowAndOnlyPicturesCount(OnlyPicturesCount):
 
 
 @limiting
+class WaitsBeforeItCounts(OnlyPicturesCount):
+    """One worker: what is sent at once is counted one by one, when it is its turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worker = threading.Lock()
+
+    def limit(self, ask: Ask) -> Reply | None:
+        if ask.key != KEYS["limited"]:
+            return super().limit(ask)
+        with self.worker:
+            time.sleep(0.4)
+            return super().limit(ask)
+
+
+@limiting
+class TurnsAmongPictures(OnlyPicturesCount):
+    """A window of the clock that ends when its pictures are used up: as many more are let through at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.declares = {"limited": {"requests": 3, "window_s": 4.0}}
+        self.limiter = FixedWindow(3, 4.0)
+        self.pictures = count()
+
+    def limit(self, ask: Ask) -> Reply | None:
+        if ask.key != KEYS["limited"]:
+            return super().limit(ask)
+        before = 0.1 if next(self.pictures) < 3 else -0.1
+        time.sleep(max(0.0, 4.0 - time.time() % 4.0 - before))
+        return super().limit(ask)
+
+
+@limiting
 class BeforeAnythingElse(Wild):
     steps = ("limit", "route", "authenticate", "validate", "pay", "generate")
 
@@ -210,7 +245,7 @@ def test_no_limiter_is_accused(kind: type[Wild]) -> None:
     assert examined.unanswered is None
     # A server with a clock and without a Date is told so, and of nothing about limits.
     assert examined.of("fail", "warn").keys() <= ({"transport.date"} if kind is ByDateWithoutDate else set())
-    if kind is not SlowAndOnlyPicturesCount:
+    if kind not in (SlowAndOnlyPicturesCount, WaitsBeforeItCounts, TurnsAmongPictures):
         assert examined.of("not-judged") == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ BEYOND = 3
 _AT_ONCE = 16
 _UNHURRIED = 0.25
 """The share of the window that a burst may take; on a slower server its requests are sent side by side."""
+_NEAR, _PAST = 0.25, 0.02
+"""Shares of a window: how near its end is too near for a burst, and how long after it other clocks agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,7 @@ class Burst:
     @property
     def most(self) -> float:
         """The most that an honest limiter lets through in the time of the burst: a bucket refills meanwhile."""
-        span = self.answers[-1].sent_s - self.answers[0].sent_s
-        return self.limit.requests + BEYOND + self.limit.rate_per_s * span
+        return self.limit.requests + BEYOND + self.limit.rate_per_s * span_s(self.answers)
 
     @property
     def plausible(self) -> bool:
@@ -69,6 +71,7 @@ def drive(session: Session, limit: Limit) -> Burst:
     if any(exchange.status == 429 or exchange.response is None for exchange in burst.answers) or session.closed:
         return burst
     count = len(burst.answers)
+    _behind_a_turn(session, limit)
     requests = [case.billable(session.asker, "limited", number) for number in _numbers(limit, count)]
     # All at once: one after the other a slow server's pictures would never come near its limit.
     answers = [*burst.answers, *_side_by_side(session, requests, _AT_ONCE)]
@@ -92,6 +95,29 @@ def refusables(session: Session, limit: Limit, start: int = 0, most: int | None 
 
 def _slow(exchange: Exchange, limit: Limit) -> bool:
     return latency_s(exchange) * (limit.requests + BEYOND) > _UNHURRIED * limit.window_s
+
+
+def _behind_a_turn(session: Session, limit: Limit) -> None:
+    """Wait until no window of the clock is about to turn: two of them may be used up at once, and pictures are counted
+    only once.
+    """
+    left_s = limit.window_s - time.time() % limit.window_s
+    until = time.monotonic() + (left_s + _PAST * limit.window_s if left_s < _NEAR * limit.window_s else 0.0)
+    while not session.closed and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def span_s(answers: Sequence[Exchange]) -> float:
+    """From the first sending to the last answer: what waits in front of a limiter counts when its turn comes."""
+    first = min((exchange.sent_s for exchange in answers), default=0.0)
+    return max((exchange.last_byte_s or exchange.sent_s for exchange in answers), default=first) - first
+
+
+def turns(answers: Sequence[Exchange], limit: Limit) -> int:
+    """How many windows of the clock ended meanwhile, if windows begin at multiples of their length."""
+    begun = min((e.received_at - latency_s(e) for e in answers), default=0.0)
+    ended = max((e.received_at for e in answers), default=begun)
+    return int(ended // limit.window_s - begun // limit.window_s)
 
 
 def latency_s(exchange: Exchange) -> float:

@@ -5,7 +5,7 @@ does it come at once, are Retry-After and the x-ratelimit headers true?
 from __future__ import annotations
 
 from testcard.conformance import case
-from testcard.conformance.probe.burst import BEYOND, Burst, drive, latency_s, refusables, sent
+from testcard.conformance.probe.burst import BEYOND, Burst, drive, latency_s, refusables, sent, span_s, turns
 from testcard.conformance.probe.exact import EXACT, count, exact, exact_again
 from testcard.conformance.probe.grant import GRANTED, granted
 from testcard.conformance.probe.patience import HONEST, POSTPONED, TIGHT, Kept, keep_wait
@@ -90,12 +90,13 @@ def _never_refused(session: Session, burst: Burst) -> None:
     """
     limit, answers = burst.limit, burst.answers
     pictures = [exchange for exchange in answers if exchange.succeeded]
-    span = pictures[-1].sent_s - pictures[0].sent_s if pictures else 0.0
+    span = span_s(pictures)
+    honest = max(limit.requests + limit.rate_per_s * span, limit.requests * (1 + turns(pictures, limit)))
     within, over = answers[: limit.requests], answers[limit.requests : limit.requests + BEYOND]
     usual = {exchange.status for exchange in within}
     well = all(status is not None and status < 500 for status in usual)
     by_error = well and bool(over) and all((e.status or 0) >= 400 and e.status not in usual for e in over)
-    if by_error or len(pictures) > limit.requests + limit.rate_per_s * span:
+    if by_error or len(pictures) > honest:
         _enforced(session, limit, answers, held=False)
     reason = f"no 429 came, and {len(pictures)} pictures in {span:.1f} s"
     for requirement in sorted(_ALWAYS):
