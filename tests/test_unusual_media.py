@@ -62,6 +62,14 @@ class OtherLoopbackName(Wild):
 
 
 @clothing
+class NameUnderLocalhost(Wild):
+    """A name under localhost is this machine, as curl and browsers know without asking a resolver (RFC 6761)."""
+
+    def url(self, data: bytes) -> str:
+        return super().url(data).replace("127.0.0.1", "pictures.localhost")
+
+
+@clothing
 class Cached(Wild):
     def deliver(self, path: str, ask: Ask) -> Reply:
         reply = super().deliver(path, ask)

@@ -24,6 +24,8 @@ import httpcore
 _PIECE_BYTES = 64 * 1024
 _HEAD_END = re.compile(rb"\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_LOOPBACK = ("::1", "127.0.0.1")
+"""Where names under `localhost` lead, whether or not the system's resolver knows it (RFC 6761, section 6.3)."""
 _LINGER_S = 0.005
 """How long the connection is watched after an answer: what follows its end is usually there at once."""
 
@@ -84,7 +86,7 @@ class Network(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        *others, last = self.watch.addresses or (host,)
+        *others, last = self.watch.addresses or (_LOOPBACK if host.endswith(".localhost") else (host,))
         for address in others:
             with contextlib.suppress(httpcore.ConnectError):
                 return self._connect(address, port, timeout, local_address, socket_options)
