@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import jsonschema
@@ -35,6 +35,21 @@ def write(folder: Path, *lines: Record | Finding | Skip, header: Header = HEADER
         for line in lines:
             writer.add(line)
         writer.end(FOOTER)
+
+
+@pytest.mark.parametrize("key", ["openai", "default", "request", "limited"])
+def test_a_key_that_is_a_word_of_ours_masks_none_of_them(tmp_path: Path, key: str) -> None:
+    """Who calls a key `openai` gets a run that can be read: requirements and fields keep their names."""
+    found = Finding("generate.openai-fields", held=True)
+    one = record(held=("generate.default-n",), key="limited", request_body=f"my {key} key")
+    header = replace(
+        HEADER, target={"name": "a", "dialect": "openai", "default_size": None}, requirements=(one.held[0],)
+    )
+    write(tmp_path / "run", one, found, header=header, secret=key)
+    run = RunFile(tmp_path / "run")
+    assert run.header == header
+    assert list(run.findings()) == [found]
+    assert list(run.records()) == [replace(one, request_body="my [redacted] key")]
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:

@@ -246,6 +246,18 @@ def test_an_echoed_key_is_noticed_and_recorded_nowhere() -> None:
     assert "[redacted]" in written
 
 
+def test_a_key_that_is_a_word_is_not_noticed() -> None:
+    """What stands in for a key where none is asked for (`openai`) stands in answers by itself."""
+    answer = reply(200, {"data": [{"owned_by": "openai"}]}, ("openai-version", "2020-10-01"))
+    with scripted(lambda _: answer) as server:
+        target = aim(server.base_url)
+        keyring = Keyring(target, dict.fromkeys(ENVIRON, "openai"))
+        made = Sender(target, keyring, judge=silent, sink=Shelf(), budget=Budget(), redactor=Redactor(keyring.secrets))
+        exchange = made.send(ask())
+        made.close()
+    assert exchange.secrets_seen == ()
+
+
 def test_nothing_is_sent_over_the_budget() -> None:
     """What an answer really billed counts; the request that could bill one too many is never sent."""
     with bench(lambda _: reply(200, PICTURE), Budget(3)) as (made, server):

@@ -99,14 +99,14 @@ class Redactor:
         """The header lines, with the values of credentials masked whatever they are."""
         return tuple((name, MASK if name.lower() in _SECRET_HEADERS else self.text(value)) for name, value in headers)
 
-    def json(self, value: Any) -> Any:
-        """A JSON value with every string in it redacted, keys included."""
+    def json(self, value: Any, words: frozenset[str] = frozenset()) -> Any:
+        """A JSON value with every string in it redacted, keys included, but for these words."""
         if isinstance(value, str):
-            return self.text(value)
+            return value if value in words else self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(key): self.json(item) for key, item in value.items()}
+            return {self.json(key, words): self.json(item, words) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return [self.json(item) for item in value]
+            return [self.json(item, words) for item in value]
         return value
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
+from testcard import schemas
 from testcard.core.errors import RunFileError, TestcardError, UsageError
-from testcard.core.record import Finding, Jsonable, Record
+from testcard.core.outcome import LOAD_OUTCOMES, OUTCOMES
+from testcard.core.record import Finding, Jsonable, Picture, Record
 from testcard.core.redact import Redactor
+from testcard.core.target import ROLES, Limit, Target
 
 NAME = "records.jsonl"
 FORMAT = 1
@@ -94,7 +98,16 @@ def values_of(line: Line) -> dict[str, Any]:
 def dumped(values: dict[str, Any], redactor: Redactor) -> bytes:
     """A JSON object as a line: without secrets, without its line feed."""
     data = _dumps(values)
-    return _dumps(redactor.json(values)) if redactor.may_change(data) else data
+    return _dumps(redactor.json(values, _words())) if redactor.may_change(data) else data
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Our own, which stand in every run: to somebody they are a key as well (`openai`, `default`), and no secret."""
+    kinds = (*_KINDS.values(), Picture, Target, Limit)
+    names = {name.name for kind in kinds for name in fields(kind)}
+    outcomes = {*OUTCOMES, *LOAD_OUTCOMES}
+    return frozenset({"kind", *_KINDS, *names, *ROLES, *outcomes, *schemas.requirements(), *schemas.dialects()})
 
 
 def _dumps(values: dict[str, Any]) -> bytes:

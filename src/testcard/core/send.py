@@ -27,6 +27,7 @@ from testcard.core.transcript import (
     MOST_REDIRECTS,
     billed_images,
     echoes,
+    is_word,
     media_urls,
     record_of,
     redirect,
@@ -72,7 +73,7 @@ class Sender:
         self._sink = sink
         self._redactor = redactor
         self._headers = header_values(target)
-        self._keys = Redactor(keyring.values)
+        self._keys = Redactor(key for key in keyring.values if not is_word(key))
         self._started = time.monotonic() if started is None else started
         self._numbers = itertools.count(first_number)
         self._lock = threading.Lock()

@@ -24,6 +24,7 @@ _MOST_PICTURES = 100
 _SHORT = 16 * 1024
 _LONG_BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]{200}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_-]*")
+_LONGEST_WORD = 15
 _GZIP = b"\x1f\x8b"
 _MORE = 4
 """How many times what an excerpt may hold is looked at: without secrets and signatures it is shorter."""
@@ -171,6 +172,11 @@ def billed_images(exchange: Exchange) -> int:
     body = exchange.response.json if exchange.response else None
     data = body.get("data") if isinstance(body, dict) else None
     return max(1, len(data)) if isinstance(data, list) else max(1, exchange.request.images)
+
+
+def is_word(key: str) -> bool:
+    """Whether a key is a word that an answer may hold by itself, as those are that stand in for a key (`openai`)."""
+    return key.isalpha() and len(key) <= _LONGEST_WORD
 
 
 def echoes(response: Response, redactor: Redactor) -> tuple[str, ...]:
