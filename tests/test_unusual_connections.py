@@ -67,6 +67,21 @@ class OneConnectionAtATime(OldProtocol):
 
 
 @clothing
+class OneConnectionWhileItLasts(Wild):
+    """A single worker that stays with a connection until the client closes it: whoever comes meanwhile waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worker = threading.Lock()
+
+    def converse(self, reader: BinaryIO, connection: Any) -> bool:
+        with self.worker:
+            while super().converse(reader, connection):
+                pass
+        return False
+
+
+@clothing
 class ClosesWithoutAWord(Wild):
     """Keep-alive connections are closed after every third request, unannounced."""
 

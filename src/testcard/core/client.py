@@ -55,13 +55,14 @@ class Client:
 
     Args:
         started: the run's zero on `time.monotonic()`.
+        network: on which clients that share it keep no connection unused while one of theirs waits in vain.
     """
 
-    def __init__(self, target: Target, redactor: Redactor, started: float) -> None:
+    def __init__(self, target: Target, redactor: Redactor, started: float, network: Network) -> None:
         self._timeout_s = target.timeout_s
         self._redactor = redactor
         self._started = started
-        self._network = Network()
+        self._network = network
         self._client = httpx.Client(
             transport=_Transport(target, self._network),
             timeout=httpx.Timeout(target.timeout_s, connect=min(10.0, target.timeout_s)),

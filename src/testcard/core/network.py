@@ -26,6 +26,9 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LOOPBACK = ("::1", "127.0.0.1")
 """Where names under `localhost` lead, whether or not the system's resolver knows it (RFC 6761, section 6.3)."""
+_PATIENCE_S = 1.0
+"""How long a new connection waits for its first byte before no other is kept unused: some servers have few threads, one
+for each connection, and serve nobody else until it closes."""
 _LINGER_S = 0.005
 """How long the connection is watched after an answer: what follows its end is usually there at once."""
 
@@ -63,6 +66,35 @@ class Network(httpcore.NetworkBackend):
     def __init__(self) -> None:
         self._system = httpcore.SyncBackend()
         self._here = threading.local()
+        self._lock = threading.Lock()
+        self._idle: set[Stream] = set()
+        self._starving = 0
+
+    def used(self, stream: Stream) -> None:
+        """It is in use, or closed."""
+        with self._lock:
+            self._idle.discard(stream)
+
+    def unused(self, stream: Stream) -> bool:
+        """Its answer is complete; whether it may be kept for the next request."""
+        with self._lock:
+            if not self._starving:
+                self._idle.add(stream)
+            return not self._starving
+
+    @contextlib.contextmanager
+    def starving(self) -> Iterator[None]:
+        """A new connection gets no answer until the block ends: meanwhile none is kept that nobody uses."""
+        with self._lock:
+            self._starving += 1
+            unused, self._idle = self._idle, set()
+        for stream in unused:
+            stream.close()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._starving -= 1
 
     @contextlib.contextmanager
     def exchange(self, deadline: float, addresses: tuple[str, ...] = ()) -> Iterator[Watch]:
@@ -105,14 +137,25 @@ class Stream(httpcore.NetworkStream):
     def __init__(self, network: Network, inner: httpcore.NetworkStream) -> None:
         self._network = network
         self._inner = inner
+        self._new = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         watch = self._network.watch
-        data = self._inner.read(max_bytes, watch.left(timeout, httpcore.ReadTimeout))
+        left = watch.left(timeout, httpcore.ReadTimeout)
+        if self._new and left > _PATIENCE_S:
+            try:
+                data = self._inner.read(max_bytes, _PATIENCE_S)
+            except httpcore.ReadTimeout:
+                with self._network.starving():
+                    data = self._inner.read(max_bytes, watch.left(timeout, httpcore.ReadTimeout))
+        else:
+            data = self._inner.read(max_bytes, left)
+        self._new = False
         watch.received.append(data)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._network.used(self)
         for start in range(0, len(buffer), _PIECE_BYTES):
             left = self._network.watch.left(timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _PIECE_BYTES], left)
@@ -125,10 +168,12 @@ class Stream(httpcore.NetworkStream):
             watch.received.append(self._inner.read(_PIECE_BYTES, _LINGER_S))
         rest = excess(method, watch.received)
         watch.excess = rest.lstrip(b"\r\n")
-        if rest:
-            self.close()  # the next answer on it could begin anywhere, behind an empty line too
+        # The next answer on it could begin anywhere, behind an empty line too.
+        if rest or not self._network.unused(self):
+            self.close()
 
     def close(self) -> None:
+        self._network.used(self)
         self._inner.close()
 
     def start_tls(

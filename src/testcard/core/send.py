@@ -19,6 +19,7 @@ from testcard.core.exchange import Exchange, Failure, Request
 from testcard.core.judgement import Judgement
 from testcard.core.limit import Pacer
 from testcard.core.mediahost import addresses
+from testcard.core.network import Network
 from testcard.core.presentation import PRESENTATIONS
 from testcard.core.record import Record
 from testcard.core.redact import Redactor
@@ -77,8 +78,9 @@ class Sender:
         self._started = time.monotonic() if started is None else started
         self._numbers = itertools.count(first_number)
         self._lock = threading.Lock()
-        self._client = Client(target, redactor, self._started)
-        self._media_client = Client(target, redactor, self._started)
+        network = Network()
+        self._client = Client(target, redactor, self._started, network)
+        self._media_client = Client(target, redactor, self._started, network)
         self.budget = budget
         self.pacer = Pacer(target.limit, time.monotonic, time.sleep)
         self.requests = 0
