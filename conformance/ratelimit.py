@@ -12,7 +12,7 @@ from testcard.core.exchange import Response
 _UNITS_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "\xb5s": 1e-6, "\xc2\xb5s": 1e-6, "ns": 1e-9}
 _SPAN = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})")
 # A moment instead of a span: no contract asks for it, and there is nothing to compare it with.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT.*|[A-Z][a-z]{2}, \d\d .* GMT")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d.*|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? .*\d\d:\d\d.*")
 _EPOCH = 1e8
 """From here on a reset is seconds (or milliseconds) since 1970, not a span."""
 

@@ -360,6 +360,8 @@ ROWS: dict[str, Row] = {
              ("models.list", "models.target-listed", "models.members"), ("response.no-internals",), ()),
             ("a model without a name", {"data": [{"id": ""}]}, 200, (), ("models.list",), ()),
             ("other models", {"data": [{"id": "x"}]}, 200, ("models.list",), ("models.target-listed",), ()),
+            ("models on other pages", {"data": [{"id": "x"}], "has_more": True}, 200, ("models.list",), (),
+             ("models.target-listed",)),
             ("no models", {"data": []}, 200, (), ("models.list",), ("models.target-listed",)),
             ("models of no id", {"data": [{"name": "x"}]}, 200, (), ("models.list",), ()),
             ("models as strings", {"data": ["x"]}, 200, (), ("models.list",), ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ COUNTED: tuple[dict[str, Any], ...] = (
 MISCOUNTED: tuple[object, ...] = (7, [], "none", {"input_tokens": "5"}, {"total_tokens": 1.5}, {"output_tokens": -1},
                       {"input_tokens": True}, {"input_tokens": 5, "output_tokens": 9, "total_tokens": 9},
                       {"generated_images": 2}, {"images": 0})  # fmt: skip
+WITH_QUALITY = dataclasses.replace(MOCK, request={"quality": {"type": "string", "enum": ["low", "high", "auto"]}})
 ROWS: dict[str, Row] = {
     # The types of members, and null.
     **{
@@ -55,8 +57,11 @@ ROWS: dict[str, Row] = {
         for said in ({"size": "auto"}, {"size": "2K"}, {"size": [64, 48]}, {"format": "b64_json"}, {"n": True},
                      {"quality": "high"}, {"width": 64}, {"background": "opaque"})
     },
-    "another quality": Row(good(quality="low"), request=asked(fields={"quality": "high"}),
+    "another quality": Row(good(quality="low"), request=asked(fields={"quality": "high"}), target=WITH_QUALITY,
                            broken=("response.echo-true",)),
+    # What the target does not declare may be ignored, and who says so tells the truth.
+    "a style of its own": Row(good(style="natural"), request=asked(fields={"style": "vivid"}),
+                              silent=("response.echo-true",)),
     "the server's own quality": Row(good(quality="low"), request=asked(fields={"quality": "auto"}),
                                     silent=("response.echo-true",)),
     **{

@@ -141,6 +141,14 @@ class AutomaticSize(Wild):
         return super().success(items, ask) | said
 
 
+@clothing
+class StyleOfItsOwn(Wild):
+    """It knows one style, ignores what is asked for, and says which one came."""
+
+    def success(self, items: list[dict[str, Any]], ask: Ask) -> dict[str, Any]:
+        return super().success(items, ask) | {"style": "natural", "quality": "standard", "background": "opaque"}
+
+
 # Refusals.
 
 

@@ -38,6 +38,8 @@ SAID: dict[str, dict[str, str]] = {
     },
     "the moment as a date": {"X-RateLimit-Limit": "100", "X-RateLimit-Reset": "2026-11-22T10:15:30.5Z"},
     "the moment as an HTTP date": {"X-RateLimit-Reset": "Sun, 22 Nov 2026 10:15:30 GMT", "X-RateLimit-Limit": "9"},
+    "the moment as Ruby writes it": {"X-RateLimit-Reset": "2026-11-22 10:15:30 UTC", "X-RateLimit-Limit": "9"},
+    "the moment as JavaScript has it": {"X-RateLimit-Reset": "Sun Nov 22 2026 10:15:30 GMT+0000"},
     "with its policy": {"X-RateLimit-Limit": "100, 100;w=60, 1000;w=3600", "X-RateLimit-Remaining": "99"},
     "two limits at once": {
         "X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "3",

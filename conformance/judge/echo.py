@@ -15,7 +15,8 @@ _FORMAT = re.compile(r"(?:image/)?(?:x-)?(png|jpe?g|webp|gif|avif)", re.IGNORECA
 _FORMAT_NAMES = ("output_format", "format", "mime_type", "media_type", "content_type")
 _FORMS = ("url", "b64_json")
 _REPEATED = ("quality", "style", "background")
-"""Fields whose echo is the request's, unless it left the choice to the server."""
+"""Fields whose echo is the request's, unless it left the choice to the server; or the server may ignore them, as it may
+whatever the target does not declare, and then says what it took instead."""
 _TOKENS = ("input_tokens", "output_tokens", "total_tokens")
 _IMAGES = ("generated_images", "images", "image_count", "num_images", "n")
 _MOST_SHOWN = 60
@@ -54,7 +55,8 @@ def _claims(body: dict[str, Any], items: list[dict[str, Any]], evidence: Evidenc
         yield None if form in came else (f"response_format: {' '.join(came)}, as it came", f"response_format: {form}")
     for name in _REPEATED:
         asked, said = evidence.fields.get(name), body.get(name)
-        if isinstance(asked, str) and isinstance(said, str) and asked != "auto":
+        declared = bool(evidence.contract.target.request.get(name))
+        if declared and isinstance(asked, str) and isinstance(said, str) and asked != "auto":
             yield None if said == asked else (f"{name}: {asked}, as asked for", f"{name}: {said[:_MOST_SHOWN]}")
 
 

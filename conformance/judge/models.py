@@ -43,6 +43,8 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     model = evidence.contract.target.model
     if good and model is not None:
         listed = any(row["id"] == model for row in rows)
+        if not listed and isinstance(body, dict) and body.get("has_more") is True:
+            return  # OpenAI's name, in its other lists, for more pages
         yield finding("models.target-listed", listed, f"{model} among the ids", f"{len(rows)} others")
 
 
