@@ -17,6 +17,7 @@ from typing import Protocol
 from testcard import schemas
 from testcard.conformance.across import Across
 from testcard.conformance.case import Asker, Cases
+from testcard.conformance.company import Company
 from testcard.conformance.conclude import Tally
 from testcard.conformance.contract import Contract
 from testcard.conformance.crew import Crew
@@ -39,6 +40,8 @@ from testcard.core.target import ROLES, Keyring, Target, header_secrets
 
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 60.0
+_CAPACITY = (429, 503)
+"""What a server answers that has no room."""
 _DEAD_AFTER = 4
 _MOST_FIRST = 3 * 3 + 2 * 5
 """How many records the probes can make: three good requests and two others, each with its repetitions."""
@@ -79,6 +82,7 @@ class Session:
         self._lock = threading.Lock()
         self._answers: dict[tuple[object, ...], Future[Exchange]] = {}
         self.crew = Crew()
+        self._company = Company(lambda: self.crew.left)
         self.first: list[Record] = []
         """The records of the opening: the probes, each with its repetitions."""
         self._dead = 0
@@ -223,21 +227,26 @@ class Session:
 
     def _repeat(self, request: Request) -> Exchange:
         """Send, and send again what may be transient, as Retry-After says: as often as `attempts` allows."""
-        attempt = 1
+        attempt, crowded = 1, False
         while True:
-            exchange = self.send_once(request, attempt)
+            exchange = self.send_once(request, attempt, alone=crowded and attempt >= attempts(request))
             if not transient(exchange) or attempt >= attempts(request) or self.closed:
                 return exchange
             self.pause(exchange, attempt)
+            crowded = exchange.status in _CAPACITY
             attempt += 1
 
-    def send_once(self, request: Request, attempt: int) -> Exchange:
+    def send_once(self, request: Request, attempt: int, *, alone: bool = False) -> Exchange:
         """Send it now, whatever was asked before, and repeat nothing.
+
+        Args:
+            alone: when nothing else is under way, since it may be the company that a server has no room for.
 
         Raises:
             NotJudged: the target stopped answering.
         """
-        exchange = self.sender.send(request, attempt=attempt)
+        with self._company.alone() if alone else self._company.among_others():
+            exchange = self.sender.send(request, attempt=attempt)
         self._watch(exchange)
         return exchange
 

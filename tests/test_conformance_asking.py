@@ -260,6 +260,38 @@ def test_retry_after_is_kept() -> None:
     assert last.sent_s >= 1.0
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_has_no_room_is_asked_alone_in_the_end(status: int) -> None:
+    """A server that takes one request at a time is never so busy with our own that it cannot answer one of them."""
+    under_way = threading.Semaphore(1)
+
+    def one_at_a_time(request: Received) -> bytes:
+        if not under_way.acquire(blocking=False):
+            return reply(status, {"error": {"message": "Busy.", "type": "x"}})
+        try:
+            threading.Event().wait(0.3 if b"a long one" in request.body else 0.0)
+            return reply(400, {"error": {"message": "No.", "type": "x"}})
+        finally:
+            under_way.release()
+
+    with session(one_at_a_time) as (made, _):
+        asked_enough = threading.Event()
+
+        def keep_busy(number: int) -> None:
+            while not asked_enough.is_set():
+                made.send_once(made.asker.bad(f"{number}", {"prompt": "a long one"}), 1)
+
+        others = [threading.Thread(target=keep_busy, args=(number,)) for number in range(3)]
+        for thread in others:
+            thread.start()
+        exchanges = [refused(made, number) for number in range(2)]
+        found = [made.send(request).status for request in exchanges]
+        asked_enough.set()
+        for thread in others:
+            thread.join()
+    assert found == [400, 400]
+
+
 def test_a_family_stops_at_its_first_unexpected_picture() -> None:
     """A server that accepts what it must refuse bills each: one is enough to know."""
     with session(lambda _: reply(200, GOOD)) as (made, server):
