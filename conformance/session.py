@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -236,6 +237,10 @@ class Session:
             crowded = exchange.status in _CAPACITY
             attempt += 1
 
+    def alone(self) -> AbstractContextManager[None]:
+        """While it lasts, nothing else that is asked through this session is under way."""
+        return self._company.alone()
+
     def send_once(self, request: Request, attempt: int, *, alone: bool = False) -> Exchange:
         """Send it now, whatever was asked before, and repeat nothing.
 
@@ -245,7 +250,7 @@ class Session:
         Raises:
             NotJudged: the target stopped answering.
         """
-        with self._company.alone() if alone else self._company.among_others():
+        with self.alone() if alone else self._company.among_others():
             exchange = self.sender.send(request, attempt=attempt)
         self._watch(exchange)
         return exchange

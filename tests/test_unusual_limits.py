@@ -130,6 +130,25 @@ class WaitsBeforeItCounts(OnlyPicturesCount):
 
 
 @limiting
+class FullForAMoment(Wild):
+    """Has room for so many at once, over all keys: who kept the wait may come when it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refused = self._full = False
+
+    def limit(self, ask: Ask) -> Reply | None:
+        reply = super().limit(ask)
+        if ask.key != KEYS["limited"]:
+            return reply
+        if reply is None and self._refused and not self._full:
+            self._full = True
+            return self.limited(1)
+        self._refused = self._refused or reply is not None
+        return reply
+
+
+@limiting
 class TurnsAmongPictures(OnlyPicturesCount):
     """A window of the clock that ends when its pictures are used up: as many more are let through at once."""
 

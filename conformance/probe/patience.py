@@ -23,6 +23,7 @@ HONEST, TIGHT, POSTPONED = "limit.retry-after-honest", "limit.retry-after-tight"
 
 _LEAST_S = 5.0
 """Half of a shorter wait is too near to it to tell a pessimist from somebody who rounds."""
+_SOON_S = 1.0
 _LATER_S = 2.0
 _LATER = 0.25
 """So much may a second refusal's promise lie after the first one's, as a share of the wait: some add a jitter."""
@@ -74,6 +75,13 @@ def keep_wait(session: Session, burst: Burst, refused: Exchange) -> Kept:
     if answer.status == 429 and postponed and early is not None:
         _undisturbed(session, burst, kept, (refused, early, answer), wait_s)
         return kept
+    if answer.status == 429:
+        again, later_s = _alone(session, burst, kept)
+        if again.status != 429 and later_s > _SOON_S:
+            reason = "a request that had waited so long was refused beside others, and passed alone some time later"
+            session.find(Skip(HONEST, outcome.NOT_JUDGED, reason))
+            return kept
+        answer = again if again.status != 429 else answer
     _honest(session, refused, answer, wait_s, held=answer.status != 429)
     if early is not None and answer.status != 429:
         session.find(Finding(POSTPONED, held=True, evidence=(early.number, answer.number)))
@@ -102,6 +110,14 @@ def _due(due: float, wait_s: float, early: Exchange) -> tuple[float, bool]:
     if then - due > max(_LATER_S, _LATER * wait_s):
         return due, True
     return max(due, then), False
+
+
+def _alone(session: Session, burst: Burst, kept: Kept) -> tuple[Exchange, float]:
+    """The answer when nothing else is under way, and how long that took to be so: a server may have no room for two."""
+    began = time.monotonic()
+    with session.alone():
+        later_s = time.monotonic() - began
+        return ask(session, burst, kept), later_s
 
 
 def _undisturbed(
