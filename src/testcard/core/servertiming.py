@@ -68,7 +68,7 @@ def server_times(response: Response) -> dict[str, float] | None:
     its parts may overlap. At most 8, and no name of more than 64 characters.
     """
     found: dict[str, float] = {}
-    whole: dict[str, float | None] = {}
+    processing: dict[str, float | None] = {}
     for name, value in response.headers:
         low = name.lower()
         if low == FIELD:
@@ -76,8 +76,8 @@ def server_times(response: Response) -> dict[str, float] | None:
                 if metric in found or len(found) < _MOST_METRICS or metric.lower() in WHOLE:
                     found[metric] = max(seconds, found.get(metric, 0.0))
         elif low in PROCESSING:
-            whole.setdefault(low, _seconds(value))
-    return found | {name: span for name, span in whole.items() if span is not None} or None
+            processing.setdefault(low, _seconds(value))
+    return found | {name: span for name, span in processing.items() if span is not None} or None
 
 
 def whole(times: dict[str, float]) -> tuple[str | None, float]:
