@@ -72,7 +72,7 @@ def _told(width: int, height: int) -> dict[str, dict[str, tuple[Any, ...]]]:
     return {
         "prompt": {"boolean": (True, False), "array": (["a test card"],), "object": ({"text": "a test card"},)},
         "n": {"string": ("2", ""), "boolean": (True, False), "array": ([2],)},
-        "size": {"integer": (width,), "array": ([width, height],), "object": ({"width": width, "height": height},)},
+        "size": {"integer": (width,), "array": ([width, height], []), "object": ({"width": width, "height": height},)},
         "response_format": {"array": (["url"],), "object": ({"type": "url"},)},
     }
 
