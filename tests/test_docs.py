@@ -97,7 +97,7 @@ def test_no_option_is_invented() -> None:
     """Every long option in the documents belongs to a command of ours, to our plugin, or to a program named here."""
     known = {option for name in COMMANDS for option in options(name)}
     known |= set(re.findall(r"--testcard-[\w-]+", text("docs/commands.md"))) | {"--help", "--version"}
-    known |= {"--pyargs", "--junitxml", "--prefix", "--global", "--strict"}  # pytest, npm, mypy
+    known |= {"--pyargs", "--junitxml", "--prefix", "--global", "--strict", "--config"}  # pytest, npm, mypy, LiteLLM
     for path in PAGES:
         assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", path.read_text(encoding="utf-8"))) <= known, path.name
 
