@@ -1,5 +1,6 @@
 """Load: plans arrivals, sends them from Locust workers in processes of their own, records each, draws verdicts."""
 
+from testcard.load.allowance import allowance, highest_rate_per_s, pace, require_within
 from testcard.load.capacity.plan import DEFAULT_SLO
 from testcard.load.capacity.run import search
 from testcard.load.capacity.search import Look
@@ -9,7 +10,7 @@ from testcard.load.collect import Progress
 from testcard.load.conclude import conclude
 from testcard.load.generator import Generator
 from testcard.load.plan import LoadPlan
-from testcard.load.planning import allowance, highest_rate_per_s, pace, plan_load, require_within
+from testcard.load.planning import plan_load
 from testcard.load.run import run
 from testcard.load.scenario import Scenario, scenario, scenarios
 from testcard.load.slo import parse_slo, slo_name

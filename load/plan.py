@@ -27,10 +27,12 @@ from testcard.load.limitlab.plan import LimitPlan
 from testcard.load.mix import PLAIN, Kind, apportioned, assigned
 from testcard.load.stage import MEASURED, PHASES, WARMUP, Stage, counts, offsets, stage_at
 
-__all__ = ["ARRIVALS", "LOOPS", "MEASURED", "PHASES", "WARMUP", "Arrival", "LoadPlan", "Stage"]
+__all__ = ["ARRIVALS", "LOOPS", "MEASURED", "MOST_ARRIVALS", "PHASES", "WARMUP", "Arrival", "LoadPlan", "Stage"]
 
 ARRIVALS = ("constant", "poisson")
 OPEN, CLOSED, REPLACE, CROWD, PROBE = LOOPS = ("open", "closed", "replace", "crowd", "probe")
+MOST_ARRIVALS = 2_000_000
+"""Of one run."""
 _JITTER_S = 0.25
 
 

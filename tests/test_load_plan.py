@@ -14,9 +14,9 @@ from testcard.core.limit import constraints
 from testcard.core.target import Limit, Target
 from testcard.core.targetfile import profile_target
 from testcard.load import LoadPlan, highest_rate_per_s, plan_load, scenarios
+from testcard.load.allowance import require_within, with_rate
 from testcard.load.payload import request_of
 from testcard.load.plan import MEASURED, WARMUP, Arrival
-from testcard.load.planning import require_within, with_rate
 
 MOCK = profile_target("mock")
 
