@@ -89,7 +89,7 @@ def _never_refused(session: Session, burst: Burst) -> None:
     error than what is within it.
     """
     limit, answers = burst.limit, burst.answers
-    pictures = [exchange for exchange in answers if exchange.succeeded]
+    pictures = [exchange for exchange in answers if exchange.succeeded and not exchange.request.violations]
     span = span_s(pictures)
     honest = max(limit.requests + limit.rate_per_s * span, limit.requests * (1 + turns(pictures, limit)))
     within, over = answers[: limit.requests], answers[limit.requests : limit.requests + BEYOND]
