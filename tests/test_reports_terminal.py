@@ -166,7 +166,7 @@ def test_a_bound_that_nobody_answered_has_no_length() -> None:
     """Where all were refused nothing lies between 0 and infinity: there is no such quantile, and the line says why."""
     load = sample_run.load_summary()
     open_ended = {"estimate_s": None, "lower_s": None, "upper_s": None}
-    refused = replace(load.claims[1], samples=20, misses=20, **open_ended)  # type: ignore[arg-type]
+    refused = replace(load.claims[1], samples=20, misses=20, **open_ended)  # type: ignore[arg-type]  # fields of it
     text = " ".join(shown(replace(sample_run.summary(), load=replace(load, claims=(refused,)))).split())
     assert "so many had no valid answer that p99 has no length" in text
     assert "20 of 20 arrivals" in text
