@@ -6,7 +6,7 @@ What is counted is CPU time: of the parent, the worker and the judging process t
 rate; its inverse is answers a second and core. Beside it, in the same minute and against the same server, a bare
 FastHttpUser loop that looks at nothing, in two ways. One asks again at once: each waking of its process then finds
 several answers, and none is for a clock; that is the bar. One keeps the same rate as the load, so that both are woken
-as often: what a waking costs (20 us and more on a virtual machine that is otherwise idle) is in both, and the difference
+as often: what a waking costs (20 us and more on an idle virtual machine) is in both, and the difference
 is what the two do.
 
 A load has several rates, since an answer costs the less the more of them come together; one that is late, or short of
